@@ -15,7 +15,8 @@ from annotated_types import Ge, Gt, Le
 AutoOrCount = Literal["auto"] | Annotated[int, Ge(1)]
 
 VIDEO_EXTENSIONS = (
-    "mp4", "m4v", "mov", "mkv", "webm", "avi", "ts", "m2ts", "mts", "mpg", "mpeg", "flv", "wmv", "ogv", "3gp", "mxf",
+    "mp4", "m4v", "mov", "mkv", "webm", "avi", "ts", "m2ts", "mts",
+    "mpg", "mpeg", "flv", "wmv", "ogv", "3gp", "mxf",
 )  # fmt: skip
 
 DEFAULT_PROMPT = (
