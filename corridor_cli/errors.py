@@ -5,6 +5,7 @@
     │   └── ConfigError           2   wrong configuration: file, line, column
     ├── NoInputsError             4   nothing to do, or every input failed
     ├── ModelError                5   model, accelerator or endpoint not usable
+    │   └── DeviceLostError       5   the accelerator broke down in mid-run; a new process may go on
     ├── StorageError              6   the output cannot be written; resumable
     ├── OutputLockedError         7   another run owns the output folder
     ├── CheckFailedError          8   a check said no
@@ -82,6 +83,10 @@ class ModelError(VlmtlError):
     """The model, the accelerator or the endpoint cannot be used."""
 
     exit_code = ExitCode.MODEL
+
+
+class DeviceLostError(ModelError):
+    """The accelerator refuses all further work in this process; a new process may go on."""
 
 
 class StorageError(VlmtlError):

@@ -1,0 +1,182 @@
+"""What this machine has, and what is chosen from it, each choice with its reason.
+
+A fact that cannot be had is None. Nothing imports torch until an accelerator is asked for, so main may use
+the processor's facts freely.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from corridor_cli.errors import ModelError
+
+if TYPE_CHECKING:
+    import torch
+
+T = TypeVar("T")
+
+MEASURE_SECONDS = 0.2
+_MATRIX_SIDE = 1024
+_MIN_SPEEDUP = 1.2
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice(Generic[T]):
+    """A value with the reason it was chosen."""
+
+    value: T
+    reason: str
+
+
+def num_usable_cpus() -> int:
+    """Processors this process may run on: its affinity, capped by the container's quota."""
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = (_CGROUP / "cpu.max").read_text().split()
+        return max(1, min(affinity, int(quota) // int(period)))
+    except (OSError, ValueError):  # no such file, or "max": no quota
+        return affinity
+
+
+def available_memory_bytes() -> int:
+    """Main memory that can be had without swapping, capped by the container's limit."""
+    import psutil
+
+    available = int(psutil.virtual_memory().available)
+    try:
+        limit = int((_CGROUP / "memory.max").read_text())
+        used = int((_CGROUP / "memory.current").read_text())
+    except (OSError, ValueError):
+        return available
+    return max(0, min(available, limit - used))
+
+
+def choose_device(requested: str) -> Choice[str]:
+    """`cpu` or `cuda:n` for a setting of `auto`, `cpu`, `cuda` or `cuda:n`. Raises `ModelError` for others."""
+    if requested == "cpu":
+        return Choice("cpu", "device: cpu, as asked")
+    import torch
+
+    num_devices = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if requested == "auto":
+        if num_devices:
+            return Choice("cuda:0", f"device: cuda:0, the first of {num_devices} CUDA devices")
+        return Choice("cpu", "device: cpu, because torch sees no CUDA device")
+    kind, _, ordinal = requested.partition(":")
+    if kind != "cuda" or not (ordinal.isdecimal() or requested == "cuda"):
+        raise ModelError(f"Device {requested!r} is unknown; allowed: auto, cpu, cuda, cuda:0, cuda:1, …")
+    if int(ordinal or 0) >= num_devices:
+        there = ", ".join(["cpu", *(f"cuda:{n}" for n in range(num_devices))])
+        build = "" if torch.version.cuda else f" This torch ({torch.__version__}) is built without CUDA."
+        raise ModelError(
+            f"Device {requested!r} does not exist; there is: {there}.{build}", hint="Use `--device auto`."
+        )
+    return Choice(f"cuda:{int(ordinal or 0)}", f"device: {requested}, as asked")
+
+
+def free_device_bytes(device: str) -> int:
+    """Memory that can still be allocated on the device, other processes' use taken off."""
+    if device == "cpu":
+        return available_memory_bytes()
+    import torch
+
+    free, _ = torch.cuda.mem_get_info(device)
+    return int(free) + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+
+
+def total_device_bytes(device: str) -> int:
+    """All memory of the device."""
+    if device == "cpu":
+        import psutil
+
+        return int(psutil.virtual_memory().total)
+    import torch
+
+    return int(torch.cuda.mem_get_info(device)[1])
+
+
+def choose_dtype(device: str, is_mixed: bool, is_small_model: bool) -> Choice[str]:
+    """`bfloat16` or `float32`. With mixed precision the faster is measured once a machine, and kept."""
+    if is_small_model:
+        return Choice("float32", "precision: float32, because the model is small")
+    if not is_mixed:
+        return Choice("float32", "precision: float32, because mixed precision is off")
+    speedup = _kept_speedup(device)
+    verb = "measured before" if speedup is not None else "measured"
+    if speedup is None:
+        speedup = measure_bfloat16_speedup(device)
+        _keep_speedup(device, speedup)
+    name = "bfloat16" if speedup >= _MIN_SPEEDUP else "float32"
+    return Choice(name, f"precision: {name}, because bfloat16 runs {speedup:.2f}x as fast here ({verb})")
+
+
+def measure_bfloat16_speedup(device: str) -> float:
+    """Matrix products a second in bfloat16 over float32, each for half of `MEASURE_SECONDS`.
+
+    On processors without 16-bit arithmetic bfloat16 can be 44 to 500 times slower (pytorch 146508), so no
+    list of processors is trusted.
+    """
+    import torch
+
+    rates = [_product_rate(device, dtype) for dtype in (torch.float32, torch.bfloat16)]
+    return rates[1] / rates[0]
+
+
+def _product_rate(device: str, dtype: torch.dtype) -> float:
+    import torch
+
+    side = torch.ones(_MATRIX_SIDE, _MATRIX_SIDE, device=device, dtype=dtype)
+
+    def product() -> None:
+        torch.mm(side, side)
+        if device != "cpu":
+            torch.cuda.synchronize(device)
+
+    product()  # the first one also loads the library's kernels
+    started = time.perf_counter()
+    count = 0
+    while (elapsed := time.perf_counter() - started) < MEASURE_SECONDS / 2 or not count:
+        product()
+        count += 1
+    return count / elapsed
+
+
+def _measurement_key(device: str) -> str:
+    import torch
+
+    name = platform.processor() or platform.machine() if device == "cpu" else torch.cuda.get_device_name(device)
+    return f"{platform.node()}/{name}/{torch.__version__}"
+
+
+def _measurement_file() -> Path:
+    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(cache) / "vlmtl" / "precision.json"
+
+
+def _kept_speedup(device: str) -> float | None:
+    try:
+        value = json.loads(_measurement_file().read_bytes())[_measurement_key(device)]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _keep_speedup(device: str, speedup: float) -> None:
+    """Write the measurement down; a cache that cannot be written only means measuring again."""
+    path = _measurement_file()
+    try:
+        kept = json.loads(path.read_bytes()) if path.is_file() else {}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        table = {**kept, _measurement_key(device): round(speedup, 3)}
+        temporary = path.with_suffix(f".{os.getpid()}.tmp")
+        temporary.write_text(json.dumps(table), encoding="utf-8")
+        temporary.replace(path)
+    except (OSError, ValueError, TypeError):
+        return
