@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from corridor_cli.engine.base import Engine
 from corridor_cli.engine.create import create_engine
-from corridor_cli.errors import VlmtlError
+from corridor_cli.errors import DeviceLostError, VlmtlError
 from corridor_cli.hosts.channel import Channel, Inbox
 from corridor_cli.hosts.messages import EngineSetup
 from corridor_cli.hosts.process import enter_child
@@ -22,6 +22,8 @@ def main(channel_fd: int, arena_fd: int, parent_pid: int) -> None:
     try:
         channel.send(engine.start())
         _serve(engine, channel, inbox)
+    except DeviceLostError:
+        raise SystemExit(1) from None  # main starts another host and sends what is open again
     except VlmtlError as error:
         channel.send(Fatal(type(error).__name__, error.message, error.hint))
     finally:

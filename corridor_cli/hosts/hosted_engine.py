@@ -161,7 +161,7 @@ class HostedEngine:
         self.num_restarts += 1
         if self._deaths_at_start >= _MAX_DEATHS_AT_START or self.num_restarts > self._limits.engine_restarts:
             raise ModelError(
-                f"{why}, for the {self.num_restarts}. time in this run.",
+                f"{why} ({self.num_restarts} times in this run).",
                 hint="What was captioned is kept: the same command goes on from there.",
             )
         self._on_restart(f"{why}; starting another")

@@ -1,0 +1,162 @@
+"""One video on its way through the run: what is known of it, what was asked, what was answered."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from corridor_cli.media.discover import SourceFile
+from corridor_cli.records import (
+    Caption,
+    ErrorInfo,
+    PickedFrame,
+    ReaderChoice,
+    RequestKey,
+    Role,
+    ScanEnd,
+    ScanJob,
+    Scene,
+    SceneFrames,
+    VideoInfo,
+    VideoOpened,
+    WantedPick,
+)
+from corridor_cli.telemetry import VideoState
+from corridor_cli.timeline.scan_record import ScannedScene, ScanRecord
+
+PickId = tuple[int, Role]
+
+
+@dataclass(frozen=True, slots=True)
+class VideoPlan:
+    """An input with its keys and what earlier runs left of it."""
+
+    source: SourceFile
+    fingerprint: str
+    scan_key: str
+    caption_key: str
+    found: VideoState
+
+
+@dataclass(slots=True)
+class VideoWork:
+    """The mutable state of one video; the pipeline is the only one to change it.
+
+    `record` is the finished scan, of an earlier run or of this one. `captions` holds what the log knew at the
+    start and what was answered since. `open` are the requests without an answer yet.
+    """
+
+    ordinal: int
+    plan: VideoPlan
+    record: ScanRecord | None
+    captions: dict[PickId, Caption]
+    saved: set[PickId]
+    info: VideoInfo | None = None
+    reader: ReaderChoice | None = None
+    scenes: dict[int, ScannedScene] = field(default_factory=dict)
+    open: set[RequestKey] = field(default_factory=set)
+    lost: ErrorInfo | None = None
+    is_decoded: bool = False
+    num_jobs: int = 0
+    num_losses: int = 0
+    num_frames: int = 0
+    scanned_seconds: float = 0.0
+    started_at: float = 0.0
+    degraded: list[str] = field(default_factory=list)
+
+    @property
+    def relative(self) -> str:
+        return self.plan.source.relative
+
+    @property
+    def is_finished(self) -> bool:
+        """Decoded as far as it goes, and every request answered."""
+        return self.is_decoded and not self.open
+
+    @property
+    def share_done(self) -> float:
+        """A guess from 0 to 1 of how much of this video is behind us, for the ETA alone."""
+        if self.is_finished:
+            return 1.0
+        num_known = len(self.captions) + len(self.open)
+        captioned = len(self.captions) / num_known if num_known else 0.0
+        return self._share_scanned * captioned
+
+    @property
+    def _share_scanned(self) -> float:
+        if self.is_decoded or self.record:
+            return 1.0
+        duration = self.info.duration_seconds_from_header if self.info else None
+        return min(1.0, self.scanned_seconds / float(duration)) if duration else 0.0
+
+    def wanted(self, save_pictures: bool) -> tuple[WantedPick, ...]:
+        """The picks of the known scan whose pixels are needed again."""
+        assert self.record is not None
+        found = []
+        for scanned in self.record.scenes:
+            for pick in scanned.picks:
+                pick_id = (scanned.scene.index, pick.role)
+                for_model = pick.duplicate_of is None and pick_id not in self.captions
+                for_image = save_pictures and pick_id not in self.saved
+                if for_model or for_image:
+                    found.append(WantedPick(scanned.scene.index, pick, for_model, for_image))
+        return tuple(found)
+
+    def job(self, save_pictures: bool) -> ScanJob | None:
+        """What a media worker must do for this video next; None when nothing is missing."""
+        path = str(self.plan.source.path)
+        if self.record is None:
+            return ScanJob(self.ordinal, path)
+        wanted = self.wanted(save_pictures)
+        return ScanJob(self.ordinal, path, wanted, self.record.info) if wanted else None
+
+    def begin(self) -> None:
+        """A worker has it: the clock runs from the first time on."""
+        self.started_at = self.started_at or time.monotonic()
+        self.num_jobs += 1
+
+    def opened(self, event: VideoOpened) -> None:
+        self.info, self.reader = event.info, event.reader
+
+    def scene_found(self, event: SceneFrames) -> list[PickedFrame]:
+        """Keep the scene; the picks that must be asked for come back (a retried scan repeats some)."""
+        if event.scene is not None:
+            picks = tuple(picked.pick for picked in event.picks)
+            self.scenes[event.scene.index] = ScannedScene(event.scene, picks)
+        return [picked for picked in event.picks if picked.frame and self._is_new(event.scene_index, picked)]
+
+    def _is_new(self, scene_index: int, picked: PickedFrame) -> bool:
+        key = RequestKey(self.ordinal, scene_index, picked.pick.role)
+        return key not in self.open and (scene_index, picked.pick.role) not in self.captions
+
+    def scan_ended(self, end: ScanEnd) -> None:
+        """The worker is done. A fresh scan with scenes becomes the record, damaged tail or not."""
+        self.is_decoded = True
+        if self.record is None and self.info is not None and self.scenes:
+            scenes = tuple(self.scenes[index] for index in sorted(self.scenes))
+            self.record = ScanRecord(self.info, scenes, end)
+        elif self.record is None:
+            self.lost = end.error
+
+    def gave_up(self, error: ErrorInfo) -> None:
+        """The file cost a worker too often: what was found until then is all there will be."""
+        self.lost = error
+        self.is_decoded = True
+
+    def rescan(self, why: str) -> None:
+        """The known scan does not fit the file any more: scan it anew."""
+        self.record = None
+        self.scenes.clear()
+        self.is_decoded = False
+        self.degraded.append(why)
+
+    def key(self, scene_index: int, role: Role) -> RequestKey:
+        return RequestKey(self.ordinal, scene_index, role)
+
+    def last_scene(self) -> Scene | None:
+        return self.scenes[max(self.scenes)].scene if self.scenes else None
+
+    @property
+    def timeline_name(self) -> Path:
+        return Path(self.relative)
