@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 
 from corridor_cli.media.discover import SourceFile
 from corridor_cli.records import (
@@ -16,14 +16,13 @@ from corridor_cli.records import (
     Role,
     ScanEnd,
     ScanJob,
-    Scene,
     SceneFrames,
     VideoInfo,
     VideoOpened,
     WantedPick,
 )
 from corridor_cli.telemetry import VideoState
-from corridor_cli.timeline.scan_record import ScannedScene, ScanRecord
+from corridor_cli.timeline.scan_record import ScanRecord
 
 PickId = tuple[int, Role]
 
@@ -43,7 +42,7 @@ class VideoPlan:
 class VideoWork:
     """The mutable state of one video; the pipeline is the only one to change it.
 
-    `record` is the finished scan, of an earlier run or of this one. `captions` holds what the log knew at the
+    `record` is the finished scan, of an earlier run or of this one; `error` is why there is none. `captions` holds what the log knew at the
     start and what was answered since. `open` are the requests without an answer yet.
     """
 
@@ -54,9 +53,9 @@ class VideoWork:
     saved: set[PickId]
     info: VideoInfo | None = None
     reader: ReaderChoice | None = None
-    scenes: dict[int, ScannedScene] = field(default_factory=dict)
+    scenes: dict[int, SceneFrames] = field(default_factory=dict)
     open: set[RequestKey] = field(default_factory=set)
-    lost: ErrorInfo | None = None
+    error: ErrorInfo | None = None
     is_decoded: bool = False
     num_jobs: int = 0
     num_losses: int = 0
@@ -67,7 +66,7 @@ class VideoWork:
 
     @property
     def relative(self) -> str:
-        return self.plan.source.relative
+        return str(self.plan.source.relative)
 
     @property
     def is_finished(self) -> bool:
@@ -94,13 +93,13 @@ class VideoWork:
         """The picks of the known scan whose pixels are needed again."""
         assert self.record is not None
         found = []
-        for scanned in self.record.scenes:
-            for pick in scanned.picks:
-                pick_id = (scanned.scene.index, pick.role)
+        for scene, picks in zip(self.record.scenes, self.record.picks, strict=True):
+            for pick in picks:
+                pick_id = (scene.index, pick.role)
                 for_model = pick.duplicate_of is None and pick_id not in self.captions
                 for_image = save_pictures and pick_id not in self.saved
                 if for_model or for_image:
-                    found.append(WantedPick(scanned.scene.index, pick, for_model, for_image))
+                    found.append(WantedPick(scene.index, pick, for_model, for_image))
         return tuple(found)
 
     def job(self, save_pictures: bool) -> ScanJob | None:
@@ -122,8 +121,8 @@ class VideoWork:
     def scene_found(self, event: SceneFrames) -> list[PickedFrame]:
         """Keep the scene; the picks that must be asked for come back (a retried scan repeats some)."""
         if event.scene is not None:
-            picks = tuple(picked.pick for picked in event.picks)
-            self.scenes[event.scene.index] = ScannedScene(event.scene, picks)
+            picks = tuple(replace(picked, frame=None, image=None) for picked in event.picks)
+            self.scenes[event.scene_index] = replace(event, picks=picks)
         return [picked for picked in event.picks if picked.frame and self._is_new(event.scene_index, picked)]
 
     def _is_new(self, scene_index: int, picked: PickedFrame) -> bool:
@@ -133,15 +132,23 @@ class VideoWork:
     def scan_ended(self, end: ScanEnd) -> None:
         """The worker is done. A fresh scan with scenes becomes the record, damaged tail or not."""
         self.is_decoded = True
-        if self.record is None and self.info is not None and self.scenes:
-            scenes = tuple(self.scenes[index] for index in sorted(self.scenes))
-            self.record = ScanRecord(self.info, scenes, end)
-        elif self.record is None:
-            self.lost = end.error
+        if self.record is not None:
+            return
+        self.num_frames = end.num_frames
+        if self.info is not None and self.reader is not None and self.scenes:
+            scenes = [self.scenes[index] for index in sorted(self.scenes)]
+            self.record = ScanRecord.from_scan(self.info, self.reader, scenes, end)
+        else:
+            self.error = end.error
 
     def gave_up(self, error: ErrorInfo) -> None:
-        """The file cost a worker too often: what was found until then is all there will be."""
-        self.lost = error
+        """The file cost a worker too often: the scenes found until then are all there will be."""
+        if self.record is None:
+            last = self.scenes[max(self.scenes)].scene if self.scenes else None
+            end = last.end if last else Fraction(0)
+            num_frames = last.end_frame if last else 0
+            self.scan_ended(ScanEnd(self.ordinal, num_frames, end, None, (), None, (), error))
+        self.error = error
         self.is_decoded = True
 
     def rescan(self, why: str) -> None:
@@ -150,13 +157,3 @@ class VideoWork:
         self.scenes.clear()
         self.is_decoded = False
         self.degraded.append(why)
-
-    def key(self, scene_index: int, role: Role) -> RequestKey:
-        return RequestKey(self.ordinal, scene_index, role)
-
-    def last_scene(self) -> Scene | None:
-        return self.scenes[max(self.scenes)].scene if self.scenes else None
-
-    @property
-    def timeline_name(self) -> Path:
-        return Path(self.relative)
