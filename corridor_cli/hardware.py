@@ -59,7 +59,7 @@ def available_memory_bytes() -> int:
 
 
 def choose_device(requested: str) -> Choice[str]:
-    """`cpu` or `cuda:n` for a setting of `auto`, `cpu`, `cuda` or `cuda:n`. Raises `ModelError` for others."""
+    """`cpu` or `cuda:n` for a setting of `auto`, `cpu`, `cuda` or `cuda:n`. Raises `ModelError`."""
     if requested == "cpu":
         return Choice("cpu", "device: cpu, as asked")
     import torch
@@ -79,6 +79,21 @@ def choose_device(requested: str) -> Choice[str]:
             f"Device {requested!r} does not exist; there is: {there}.{build}", hint="Use `--device auto`."
         )
     return Choice(f"cuda:{int(ordinal or 0)}", f"device: {requested}, as asked")
+
+
+def choose_threads(is_small_model: bool) -> Choice[int]:
+    """Threads for arithmetic on the processor; `OMP_NUM_THREADS` has the last word.
+
+    Threads of a small model mostly wait for each other: with other work on both of two cores, ten captions
+    of a 77,000-parameter model took 0.06 s on one thread and 0.4 to 3 s on two.
+    """
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    if asked.isdecimal() and int(asked) > 0:
+        return Choice(int(asked), f"threads: {asked}, from OMP_NUM_THREADS")
+    if is_small_model:
+        return Choice(1, "threads: 1, because the model is small")
+    usable = num_usable_cpus()
+    return Choice(usable, f"threads: {usable}, the usable processors")
 
 
 def free_device_bytes(device: str) -> int:
@@ -151,7 +166,9 @@ def _product_rate(device: str, dtype: torch.dtype) -> float:
 def _measurement_key(device: str) -> str:
     import torch
 
-    name = platform.processor() or platform.machine() if device == "cpu" else torch.cuda.get_device_name(device)
+    name = (
+        platform.processor() or platform.machine() if device == "cpu" else torch.cuda.get_device_name(device)
+    )
     return f"{platform.node()}/{name}/{torch.__version__}"
 
 

@@ -1,7 +1,7 @@
 """What a checkpoint says about itself, read from its JSON files alone.
 
 Main uses it for the caption key and the size of the pictures, so nothing here imports torch or transformers.
-Nothing in the folder is ever run: `*.py` files are not looked at, remote code is refused, pickles stay closed.
+Nothing in the folder is ever run: `*.py` files are not looked at, pickles stay closed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ _BICUBIC = 3
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 _IDENTITY_FILES = (
     "config.json", "generation_config.json", "preprocessor_config.json", "processor_config.json",
-    "chat_template.jinja", "chat_template.json", "vocab.json", "merges.txt", "tokenizer.model", *_TOKENIZER_FILES,
+    "chat_template.jinja", "chat_template.json", "vocab.json", "merges.txt", "tokenizer.model",
+    *_TOKENIZER_FILES,
 )  # fmt: skip
 _DOWNLOAD_AGAIN = "The checkpoint is incomplete: download it again."
 
@@ -89,7 +90,9 @@ def read_checkpoint(model: str | None, revision: str | None) -> CheckpointInfo:
             if is_offline():
                 raise
     if is_offline():
-        raise ModelError(f"Model {model!r} is not in the local cache, and the network is off.", hint=HOW_TO_GET_A_MODEL)
+        raise ModelError(
+            f"Model {model!r} is not in the local cache, and the network is off.", hint=HOW_TO_GET_A_MODEL
+        )
     folder = download_snapshot(model, revision, SMALL_PATTERNS)
     _read_config(folder, model)  # refused before gigabytes of weights are fetched
     folder = download_snapshot(model, revision, DATA_PATTERNS)
@@ -138,7 +141,7 @@ def _read_config(folder: Path, model: str) -> Json:
     if _ORIGINAL_ARCHITECTURE in found:
         twin = f"`{model}-hf`" if is_hub_id(model) else "its `-hf` twin, such as `OpenGVLab/InternVL3-2B-hf`"
         raise ModelError(
-            f"Model {model!r} is in the original {_ORIGINAL_ARCHITECTURE} layout, which is not supported yet.",
+            f"Model {model!r} has the original {_ORIGINAL_ARCHITECTURE} layout, which is not supported yet.",
             hint=f"Use {twin}: the same weights, and no code of its own.",
         )
     raise ModelError(
@@ -155,9 +158,13 @@ def _read_json(path: Path) -> Json:
     try:
         table = json.loads(path.read_bytes())
     except ValueError as error:
-        raise ModelError(f"{path} is not valid JSON: {error}.", hint="Download the checkpoint again.") from error
+        raise ModelError(
+            f"{path} is not valid JSON: {error}.", hint="Download the checkpoint again."
+        ) from error
     if not isinstance(table, dict):
-        raise ModelError(f"{path} holds {type(table).__name__}, not a table.", hint="Download the checkpoint again.")
+        raise ModelError(
+            f"{path} holds {type(table).__name__}, not a table.", hint="Download the checkpoint again."
+        )
     return table
 
 
@@ -178,12 +185,18 @@ def _three(pixels: Json, key: str, folder: Path) -> tuple[float, float, float]:
 def _tile_px(pixels: Json, vision: Json, folder: Path) -> int:
     size = pixels.get("size")
     if not isinstance(size, dict) or size.get("height") != size.get("width") or not size.get("height"):
-        raise ModelError(f"{folder}: the tile size is {size!r}, not equal height and width.", hint=_DOWNLOAD_AGAIN)
+        raise ModelError(
+            f"{folder}: the tile size is {size!r}, not equal height and width.", hint=_DOWNLOAD_AGAIN
+        )
     tile_px = _whole(size, "height", folder)
     if pixels.get("resample", _BICUBIC) != _BICUBIC:
-        raise ModelError(f"{folder}: resample is {pixels['resample']!r}; only bicubic ({_BICUBIC}) is supported.")
+        raise ModelError(
+            f"{folder}: resample is {pixels['resample']!r}; only bicubic ({_BICUBIC}) is supported."
+        )
     if _side(vision, "image_size", 448) != tile_px:
-        raise ModelError(f"{folder}: tiles of {tile_px} px, but image_size is {vision.get('image_size', 448)!r}.")
+        raise ModelError(
+            f"{folder}: tiles of {tile_px} px, but image_size is {vision.get('image_size', 448)!r}."
+        )
     return tile_px
 
 
@@ -199,15 +212,17 @@ def _tokens_per_tile(config: Json, processor: Json, vision: Json, tile_px: int, 
 def _side(vision: Json, key: str, absent: int) -> int:
     """A side in pixels; a config leaves out what equals its format's default, given as `absent`."""
     value = vision.get(key, absent)
-    value = value[0] if isinstance(value, list) and value else value
-    return value if isinstance(value, int) and value > 0 else absent
+    side = value[0] if isinstance(value, list) and value else value
+    return int(side) if isinstance(side, int) and side > 0 else absent
 
 
 def _end_token_ids(folder: Path, config: Json, text: Json) -> tuple[int, ...]:
     """Every id that any of the files calls an end of sequence, and `<|im_end|>` where it is one token."""
     tables = (_read_json(folder / "generation_config.json"), config, text)
     stated = [table.get("eos_token_id") for table in tables]
-    ids = {x for value in stated for x in (value if isinstance(value, list) else [value]) if isinstance(x, int)}
+    ids = {
+        x for value in stated for x in (value if isinstance(value, list) else [value]) if isinstance(x, int)
+    }
     eos = _read_json(folder / "tokenizer_config.json").get("eos_token")
     names = {eos.get("content") if isinstance(eos, dict) else eos, "<|im_end|>"}
     added = _read_json(folder / "tokenizer.json").get("added_tokens") or []

@@ -77,7 +77,9 @@ class _Matcher:
         colour = re.fullmatch(r"(red|green|blue)\s*([<>])\s*(\d+)", text)
         self._colour = (_CHANNELS[colour[1]], colour[2], int(colour[3])) if colour else None
         if text and not self._pattern and not self._colour:
-            raise ModelError(f"echo cannot match {text!r}; allowed: video:scene:role, or a colour as red>200.")
+            raise ModelError(
+                f"echo cannot match {text!r}; allowed: video:scene:role, or a colour as red>200."
+            )
 
     def matches(self, key: RequestKey, frames: Sequence[Pixels]) -> bool:
         if self._pattern:
@@ -114,7 +116,9 @@ class EchoModel:
     def caption(self, requests: Sequence[Request]) -> list[Caption]:
         time.sleep(self._settings.delay_seconds)
         if self._settings.oom_above and len(requests) > self._settings.oom_above:
-            raise MemoryError(f"echo was told to fit {self._settings.oom_above} requests, got {len(requests)}")
+            raise MemoryError(
+                f"echo was told to fit {self._settings.oom_above} requests, got {len(requests)}"
+            )
         captions = [self._caption(request) for request in requests]
         self._num_answered += len(captions)
         return captions

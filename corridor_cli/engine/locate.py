@@ -73,10 +73,10 @@ def download_snapshot(model: str, revision: str | None, patterns: list[str]) -> 
 
     Raises `ModelError` when the hub cannot be reached, the repository is not there, or is not open to us.
     """
-    from huggingface_hub import snapshot_download
     from huggingface_hub import errors as hub
+    from huggingface_hub import snapshot_download
 
-    transport_error = hub.HfHubHTTPError.__mro__[1]  # of httpx or its successor, by the hub library's version
+    transport_error: type[Exception] = hub.HfHubHTTPError.__mro__[1]  # the HTTP library's, by hub version
     try:
         return Path(snapshot_download(model, revision=revision, allow_patterns=patterns))
     except hub.GatedRepoError as error:

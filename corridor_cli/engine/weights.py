@@ -62,7 +62,7 @@ def check_layers(weights: Weights, folder: Path, num_text: int | None, num_visio
         if missing:
             tower = pattern.partition("\\")[0]
             raise ModelError(
-                f"The weights in {folder} lack {tower} layer {missing[0]} ({len(missing)} of {count or 1} missing).",
+                f"The weights in {folder} lack {tower} layer {missing[0]} and {len(missing) - 1} others.",
                 hint="The checkpoint is incomplete: download it again.",
             )
     for part in ("multi_modal_projector.", "embed_tokens."):
@@ -86,7 +86,9 @@ def _weight_files(folder: Path) -> list[str]:
         names = sorted(set(_weight_map(folder).values()))
         for name in names:
             if Path(name).name != name or not name.endswith(".safetensors"):
-                raise ModelError(f"{folder / INDEX_NAME} names {name!r}, which is not a safetensors file beside it.")
+                raise ModelError(
+                    f"{folder / INDEX_NAME} names {name!r}, which is not a safetensors file beside it."
+                )
             if not (folder / name).is_file():
                 hint = "The checkpoint is incomplete: download it again."
                 raise ModelError(f"The shard {name} is missing from {folder}.", hint=hint)
@@ -142,7 +144,9 @@ def _read_header(path: Path) -> tuple[dict[str, dict[str, Any]], bytes]:
         for entry in header.values():
             math.prod(entry["shape"])
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise ModelError(f"{path} has a broken safetensors header.", hint="Download the checkpoint again.") from error
+        raise ModelError(
+            f"{path} has a broken safetensors header.", hint="Download the checkpoint again."
+        ) from error
     if 8 + length + end != size:
         raise ModelError(
             f"{path} is {size} bytes long where its header asks for {8 + length + end}.",
