@@ -77,7 +77,7 @@ class RunPlan:
 @dataclass(frozen=True, slots=True)
 class Counters:
     """Where the run stands. Skipped videos are not counted; `captions_pending` are asked for and not answered
-    yet. `memory_bytes` and `eta_seconds` are None while they are unknown."""
+    yet. `share_done` (0 to 1, of all work), `memory_bytes` and `eta_seconds` are None while unknown."""
 
     videos_done: int
     videos_total: int
@@ -88,6 +88,7 @@ class Counters:
     frames_decoded: int
     elapsed_seconds: float
     batch_size: int | None = None
+    share_done: float | None = None
     memory_bytes: int | None = None
     eta_seconds: float | None = None
 
