@@ -6,12 +6,9 @@ and says so. It never decides what to do about a bad file: it reports how far it
 
 from __future__ import annotations
 
-import time
-import zlib
 from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
-from itertools import groupby
 from operator import attrgetter
 
 from corridor_cli.errors import MediaError
@@ -20,16 +17,13 @@ from corridor_cli.hosts.messages import WorkerSetup
 from corridor_cli.hosts.process import enter_child
 from corridor_cli.hosts.slots import Slots
 from corridor_cli.media.base import Reader
-from corridor_cli.media.open_reader import fetch_picks, open_reader
+from corridor_cli.media.open_reader import open_reader
 from corridor_cli.media.pictures import encode_jpeg, shrink
 from corridor_cli.records import (
     ErrorInfo,
     FrameRef,
-    Pick,
-    PickedFrame,
     Pixels,
     Progress,
-    ReaderChoice,
     ScanEnd,
     ScanFrame,
     ScanJob,

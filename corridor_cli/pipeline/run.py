@@ -7,13 +7,11 @@ Main only moves records; decoding, captioning and writing go on beside it in pro
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Sequence
-from functools import partial
 from multiprocessing.connection import wait
 
-from corridor_cli.errors import ExitCode, StoppedError
+from corridor_cli.errors import StoppedError
 from corridor_cli.hosts.hosted_engine import HostedEngine
 from corridor_cli.hosts.media_pool import JobLost, MediaPool, WorkerEvent
 from corridor_cli.pipeline.documents import Documents
@@ -22,7 +20,6 @@ from corridor_cli.pipeline.tally import Tally
 from corridor_cli.pipeline.video import VideoWork
 from corridor_cli.records import (
     Caption,
-    ErrorInfo,
     Generation,
     PickedFrame,
     Progress,
