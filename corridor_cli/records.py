@@ -79,6 +79,7 @@ class VideoInfo:
     stream_index: int
     num_video_streams: int
     warnings: tuple[str, ...] = ()
+    is_mirrored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
