@@ -166,12 +166,16 @@ class WantedPick:
 
 @dataclass(frozen=True, slots=True)
 class ScanJob:
-    """One video to scan, or, when `wanted` is given, to take known picks from without scanning."""
+    """One video to scan, or, when `wanted` is given, to take known picks from without scanning.
+
+    `attempt` counts the workers this video has cost so far.
+    """
 
     video: int
     path: str
     wanted: tuple[WantedPick, ...] | None = None
     info: VideoInfo | None = None
+    attempt: int = 0
 
 
 @dataclass(frozen=True, slots=True)

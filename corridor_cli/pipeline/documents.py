@@ -102,7 +102,9 @@ class Documents:
             self._write(self._layout.pictures_made_for(video.relative), self._made_for(video).encode())
         self._saved_bytes += len(picked.image)
         video.saved.add((scene_index, picked.pick.role))
-        self._write(self._layout.picture(video.relative, frame_id(scene_index, picked.pick.role)), picked.image)
+        self._write(
+            self._layout.picture(video.relative, frame_id(scene_index, picked.pick.role)), picked.image
+        )
 
     def save_scan(self, video: VideoWork) -> None:
         if video.record is not None:

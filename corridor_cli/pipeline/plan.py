@@ -64,11 +64,11 @@ def plan_videos(
             yield UnreadableSource(source, ErrorInfo("discover", type(error).__name__, str(error)))
             continue
         scan = scan_key(mark, settings)
-        captions = caption_key(
-            scan, settings, model_identity=model.identity, precision=model.precision
-        )
+        captions = caption_key(scan, settings, model_identity=model.identity, precision=model.precision)
         there = existing(layout, str(source.relative), settings, scan_key=scan, caption_key=captions)
-        yield VideoPlan(source, mark, scan, captions, there.state.value, _needs_work(there.state.value, options))
+        yield VideoPlan(
+            source, mark, scan, captions, there.state.value, _needs_work(there.state.value, options)
+        )
 
 
 def _needs_work(found: VideoState, options: RunOptions) -> bool:

@@ -13,12 +13,13 @@ from multiprocessing.connection import wait
 
 from corridor_cli.errors import StoppedError
 from corridor_cli.hosts.hosted_engine import HostedEngine
-from corridor_cli.hosts.messages import JobLost
 from corridor_cli.hosts.media_pool import MediaPool, WorkerEvent
+from corridor_cli.hosts.messages import JobLost
 from corridor_cli.pipeline.documents import Documents
 from corridor_cli.pipeline.stop import StopSignals
 from corridor_cli.pipeline.tally import Tally
 from corridor_cli.pipeline.video import VideoWork
+from corridor_cli.pipeline.writer import Writer
 from corridor_cli.records import (
     Caption,
     Generation,
@@ -46,6 +47,7 @@ class Pipeline:
         media: MediaPool,
         engine: HostedEngine,
         documents: Documents,
+        writer: Writer,
         settings: Settings,
         reporter: Reporter,
         tally: Tally,
@@ -55,6 +57,7 @@ class Pipeline:
         self._media = media
         self._engine = engine
         self._documents = documents
+        self._writer = writer
         self._settings = settings
         self._reporter = reporter
         self._tally = tally
@@ -80,6 +83,7 @@ class Pipeline:
                 self._job_lost(lost)
             for caption in self._engine.poll(timeout_seconds=0):
                 self._answered(caption)
+            self._writer.check()
             self._tell()
         if signals.received is not None:
             self._finish_batch()

@@ -97,9 +97,11 @@ class VideoWork:
         """What a media worker must do for this video next; None when nothing is missing."""
         path = str(self.plan.source.path)
         if self.record is None:
-            return ScanJob(self.ordinal, path)
+            return ScanJob(self.ordinal, path, attempt=self.num_losses)
         wanted = self.wanted(save_pictures)
-        return ScanJob(self.ordinal, path, wanted, self.record.info) if wanted else None
+        if not wanted:
+            return None
+        return ScanJob(self.ordinal, path, wanted, self.record.info, attempt=self.num_losses)
 
     def begin(self) -> None:
         """A worker has it: the clock runs from the first time on."""

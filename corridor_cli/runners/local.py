@@ -108,9 +108,7 @@ class _Run:
         writer = Writer()
         documents = Documents(self._layout, self._settings, self._options, writer, self.tally)
         try:
-            done = [
-                documents.fail_unreadable(plan) for plan in plans if isinstance(plan, UnreadableSource)
-            ]
+            done = [documents.fail_unreadable(plan) for plan in plans if isinstance(plan, UnreadableSource)]
             if videos:
                 done += self._drive(videos, documents, writer)
         finally:
@@ -119,9 +117,7 @@ class _Run:
         by_relative = {outcome.relative: outcome for outcome in done}
         return [by_relative.get(_relative(plan)) or _untouched(plan) for plan in plans]
 
-    def _drive(
-        self, videos: list[VideoWork], documents: Documents, writer: Writer
-    ) -> list[VideoOutcome]:
+    def _drive(self, videos: list[VideoWork], documents: Documents, writer: Writer) -> list[VideoOutcome]:
         with StopSignals() as signals, self._hosts(len(videos)) as (media, engine):
             pipeline = Pipeline(
                 videos, media, engine, documents, writer, self._settings, self._reporter, self.tally
@@ -220,8 +216,7 @@ def _total(
 
 def exit_code(outcomes: Sequence[VideoOutcome]) -> ExitCode:
     """0 when all is done, 4 when every input failed, 3 when some failed or are partial, now or before."""
-    is_failed = [outcome.status == "failed" or outcome.found == "failed" for outcome in outcomes]
-    if all(is_failed):
+    now = [outcome.found if outcome.status == "skipped" else outcome.status for outcome in outcomes]
+    if all(state == "failed" for state in now):
         return ExitCode.NO_INPUTS
-    is_partial = any(outcome.status == "partial" or outcome.found == "partial" for outcome in outcomes)
-    return ExitCode.PARTIAL if any(is_failed) or is_partial else ExitCode.OK
+    return ExitCode.PARTIAL if "failed" in now or "partial" in now else ExitCode.OK
