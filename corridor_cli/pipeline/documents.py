@@ -1,7 +1,7 @@
 """What a run leaves on disk: pictures, scan records, caption logs and, last of all, documents.
 
-Everything is handed to the writer thread in order; nothing here waits for the disk, except for reading what an
-earlier run left of a video when its turn comes.
+Everything is handed to the writer thread in order; nothing here waits for the disk, except for reading what
+an earlier run left of a video when its turn comes.
 """
 
 from __future__ import annotations

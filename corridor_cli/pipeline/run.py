@@ -2,11 +2,13 @@
 
     hand out jobs ▶ take scenes ▶ ask for captions ▶ log answers ▶ commit documents
 
-Main only moves records; decoding, captioning and writing go on beside it, in processes and a thread of their own.
+Main only moves records; decoding, captioning and writing go on beside it, in processes and a thread of
+their own.
 """
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Sequence
 from multiprocessing.connection import wait

@@ -30,9 +30,9 @@ PickId = tuple[int, Role]
 class VideoWork:
     """The mutable state of one video; the pipeline is the only one to change it.
 
-    `record` is the finished scan, of an earlier run or of this one; `error` is what ended the work on it early.
-    `captions` holds what the log knew and what was answered since, `saved` the picks whose picture is on disk,
-    `open` the requests without an answer yet.
+    `record` is the finished scan, of an earlier run or of this one; `error` is what ended the work on it
+    early. `captions` holds what the log knew and what was answered since, `saved` the picks whose picture is
+    on disk, `open` the requests without an answer yet.
     """
 
     ordinal: int

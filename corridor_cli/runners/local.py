@@ -31,8 +31,8 @@ from corridor_cli.telemetry import Reporter, RunOptions, RunOutcome, RunPlan, Vi
 from corridor_cli.timeline.layout import OutputLayout
 from corridor_cli.timeline.lock import OutputLock
 
-# A picture is shrunk until it has at most this many times the pixels of all its tiles: twice the detail in each
-# direction, so that the resize on the device still has something to filter.
+# A picture is shrunk until it has at most this many times the pixels of all its tiles: twice the detail in
+# each direction, so that the resize on the device still has something to filter.
 _OVERSAMPLING = 4
 _MIN_SLOTS = 3  # the picks of one scene: fewer would wait for ever
 _MAX_SLOTS = 256
@@ -43,10 +43,10 @@ _MAX_WORKERS = 16
 def run_local(
     inputs: list[str], output: Path, loaded: LoadedSettings, options: RunOptions, reporter: Reporter
 ) -> RunOutcome:
-    """Take all inputs to timelines under `output`. Raises `VlmtlError` where the run as a whole cannot go on."""
+    """Take all inputs to timelines under `output`. Raises `VlmtlError` where the whole run cannot go on."""
     started = time.monotonic()
     settings = loaded.settings
-    layout = OutputLayout(Path(os.path.abspath(output)))
+    layout = OutputLayout(output.resolve())
     found = discover(inputs, settings.input, layout.root)
     if not found.sources and not found.problems:
         raise NoInputsError(
