@@ -18,10 +18,10 @@ def validate(
     from corridor_cli.timeline.validate import validate_output
 
     report = validate_output(output)
-    for path, problem in report.problems:
-        typer.echo(printable(f"{path}: {problem.where}: {problem.what}"))
+    for problem in report.problems:
+        typer.echo(printable(": ".join(filter(None, (problem.file, problem.where, problem.what)))))
     if report.problems:
-        num_wrong = len({path for path, _ in report.problems})
+        num_wrong = len({problem.file for problem in report.problems})
         raise CheckFailedError(
             f"{num_wrong} of {report.num_documents} documents are wrong",
             hint="`vlmtl run` with --force writes them anew.",

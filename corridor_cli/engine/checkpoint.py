@@ -202,7 +202,7 @@ def _tile_px(pixels: Json, vision: Json, folder: Path) -> int:
 
 def _tokens_per_tile(config: Json, processor: Json, vision: Json, tile_px: int, folder: Path) -> int:
     ratio = config.get("downsample_ratio", 0.5)
-    computed = round((tile_px // _side(vision, "patch_size", 14)) ** 2 * ratio**2)
+    computed = int((tile_px // _side(vision, "patch_size", 14)) ** 2 * ratio**2)
     stated = processor.get("image_seq_length") or config.get("image_seq_length") or computed
     if stated != computed:
         raise ModelError(f"{folder}: image_seq_length is {stated!r}, but the patches give {computed}.")

@@ -159,9 +159,8 @@ class _Run:
 def _num_workers(settings: Settings, num_videos: int) -> int:
     """As many as the cores allow beside main and the engine, and no more than there are videos."""
     asked = settings.decode.workers
-    if asked == "auto":
-        asked = min(max(1, num_usable_cpus() - 1), _MAX_WORKERS)
-    return max(1, min(asked, num_videos))
+    num_wanted = min(max(1, num_usable_cpus() - 1), _MAX_WORKERS) if asked == "auto" else asked
+    return max(1, min(num_wanted, num_videos))
 
 
 def _num_slots(settings: Settings, slot_bytes: int, num_workers: int) -> int:
