@@ -103,7 +103,8 @@ class _Run:
             for ordinal, plan in enumerate(plans)
             if isinstance(plan, VideoPlan) and plan.needs_work
         ]
-        self._reporter.run_planned(RunPlan(len(plans), len(plans) - len(videos), self._layout.root))
+        num_skipped = sum(isinstance(plan, VideoPlan) and not plan.needs_work for plan in plans)
+        self._reporter.run_planned(RunPlan(len(plans), num_skipped, self._layout.root))
         self.tally = Tally(videos)
         writer = Writer()
         documents = Documents(self._layout, self._settings, self._options, writer, self.tally)
