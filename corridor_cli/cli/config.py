@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from corridor_cli.cli.options import ConfigFile, Set, read_sets
+from corridor_cli.cli.options import ConfigFile, Set, ask_for_command, read_sets
 from corridor_cli.errors import StorageError, UsageError
 from corridor_cli.printable import printable
 
 if TYPE_CHECKING:
     from corridor_cli.config import LoadedSettings
 
-app = typer.Typer(help="Show, check and write settings.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Show, check and write settings.", rich_markup_mode=None)
+app.callback(invoke_without_command=True)(ask_for_command)
 
 
-@app.command()
+@app.command(short_help="Print the settings a run would use.")
 def show(
     config: ConfigFile = None,
     sets: Set = None,
@@ -43,7 +44,7 @@ def show(
     typer.echo(json.dumps(document, indent=2))
 
 
-@app.command()
+@app.command(short_help="Check a settings file.")
 def check(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The settings file to check.")],
 ) -> None:
@@ -55,7 +56,7 @@ def check(
     typer.echo(f"{printable(str(file))}: good, {num_given} settings given")
 
 
-@app.command()
+@app.command(short_help="Write a commented settings file.")
 def init(
     path: Annotated[
         Path, typer.Argument(metavar="[PATH]", help="Where to write it.", show_default=True)

@@ -16,6 +16,7 @@ import typer
 
 from corridor_cli import __version__
 from corridor_cli.cli import config, run, schema, validate
+from corridor_cli.cli.options import ask_for_command
 from corridor_cli.errors import ExitCode, VlmtlError
 from corridor_cli.printable import printable
 
@@ -31,10 +32,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("run")(run.run)
+app.command("run", cls=run.RunCommand)(run.run)
 app.add_typer(config.app, name="config")
 app.command("schema")(schema.schema)
-app.command("validate")(validate.validate)
+app.command("validate", short_help="Check the timelines in a folder.")(validate.validate)
 
 
 @app.callback(invoke_without_command=True)
@@ -45,9 +46,7 @@ def root(
     if version:
         typer.echo(f"vlmtl {__version__}")
         raise typer.Exit
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help(), err=True)
-        raise typer.Exit(ExitCode.USAGE)
+    ask_for_command(context)
 
 
 def main() -> NoReturn:
