@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from corridor_cli.cli.options import ConfigFile, Set, ask_for_command, read_sets
+from corridor_cli.cli.results import show
 from corridor_cli.errors import StorageError, UsageError
 from corridor_cli.printable import printable
 
@@ -19,8 +20,8 @@ app = typer.Typer(help="Show, check and write settings.", rich_markup_mode=None)
 app.callback(invoke_without_command=True)(ask_for_command)
 
 
-@app.command(short_help="Print the settings a run would use.")
-def show(
+@app.command("show", short_help="Print the settings a run would use.")
+def show_settings(
     config: ConfigFile = None,
     sets: Set = None,
     origin: Annotated[bool, typer.Option("--origin", help="Say where each value comes from.")] = False,
@@ -34,14 +35,14 @@ def show(
 
     loaded = load_settings(config, read_sets(sets or []), os.environ)
     if not as_json:
-        typer.echo(f"# {loaded.note}\n" + "\n".join(_yaml_lines(loaded, with_origin=origin)))
+        show(f"# {loaded.note}\n" + "\n".join(_yaml_lines(loaded, with_origin=origin)))
         return
     document = {
         "source": str(loaded.source) if loaded.source else None,
         "settings": asdict(loaded.settings),
         "origins": {name: str(origin) for name, origin in loaded.origins.items()},
     }
-    typer.echo(json.dumps(document, indent=2))
+    show(json.dumps(document, indent=2))
 
 
 @app.command(short_help="Check a settings file.")
@@ -53,7 +54,7 @@ def check(
 
     loaded = load_settings(file, [], {})
     num_given = sum(origin.kind == "file" for origin in loaded.origins.values())
-    typer.echo(f"{printable(str(file))}: good, {num_given} settings given")
+    show(f"{printable(str(file))}: good, {num_given} settings given")
 
 
 @app.command(short_help="Write a commented settings file.")
@@ -80,7 +81,7 @@ def init(
         ) from error
     except OSError as error:
         raise StorageError(f"{printable(str(target))}: cannot be written: {error.strerror}") from error
-    typer.echo(printable(str(target)))
+    show(printable(str(target)))
 
 
 def _yaml_lines(loaded: LoadedSettings, *, with_origin: bool) -> list[str]:

@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperCommand
 
 from corridor_cli.cli.options import ConfigFile, Set, read_sets
+from corridor_cli.cli.results import show
 from corridor_cli.errors import UsageError, VlmtlError
 from corridor_cli.printable import printable
 
@@ -158,7 +159,7 @@ def _run(
             return error.exit_code
         reporter.run_finished(outcome, sys.argv[1:], is_dry_run=options.dry_run)
     if as_json:
-        typer.echo(outcome_as_json(outcome))
+        show(outcome_as_json(outcome))
     elif options.dry_run:
-        typer.echo("\n".join(dry_run_lines(outcome)))
+        show("\n".join(dry_run_lines(outcome)))
     return outcome.exit_code

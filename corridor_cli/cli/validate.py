@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from corridor_cli.cli.results import show
 from corridor_cli.errors import CheckFailedError
 from corridor_cli.printable import printable
 
@@ -23,11 +24,11 @@ def validate(
 
     report = validate_output(output)
     if as_json:
-        typer.echo(json.dumps(asdict(report), indent=2))
+        show(json.dumps(asdict(report), indent=2))
     else:
         for problem in report.problems:
             where = f"{problem.file}: {problem.where}" if problem.where else problem.file
-            typer.echo(printable(f"{where}: {problem.what}"))
+            show(printable(f"{where}: {problem.what}"))
     shown = printable(str(output))
     if not report.num_documents:
         raise CheckFailedError(f"{shown}: holds no timeline, allowed: a folder that `vlmtl run` wrote to")
@@ -38,4 +39,4 @@ def validate(
             hint="`vlmtl run --force` writes documents anew.",
         )
     if not as_json:
-        typer.echo(f"{shown}: good, {report.num_documents} documents")
+        show(f"{shown}: good, {report.num_documents} documents")
