@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from corridor_cli.cli.options import ConfigFile, Set, read_sets
+from corridor_cli.cli.options import ConfigFile, Set, ask_for_command, read_sets
+from corridor_cli.cli.results import show
 from corridor_cli.errors import StorageError, UsageError
 from corridor_cli.printable import printable
 
 if TYPE_CHECKING:
     from corridor_cli.config import LoadedSettings
 
-app = typer.Typer(help="Show, check and write settings.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Show, check and write settings.", rich_markup_mode=None)
+app.callback(invoke_without_command=True)(ask_for_command)
 
 
-@app.command()
-def show(
+@app.command("show", short_help="Print the settings a run would use.")
+def show_settings(
     config: ConfigFile = None,
     sets: Set = None,
     origin: Annotated[bool, typer.Option("--origin", help="Say where each value comes from.")] = False,
@@ -33,17 +35,17 @@ def show(
 
     loaded = load_settings(config, read_sets(sets or []), os.environ)
     if not as_json:
-        typer.echo(f"# {loaded.note}\n" + "\n".join(_yaml_lines(loaded, with_origin=origin)))
+        show(f"# {loaded.note}\n" + "\n".join(_yaml_lines(loaded, with_origin=origin)))
         return
     document = {
         "source": str(loaded.source) if loaded.source else None,
         "settings": asdict(loaded.settings),
         "origins": {name: str(origin) for name, origin in loaded.origins.items()},
     }
-    typer.echo(json.dumps(document, indent=2))
+    show(json.dumps(document, indent=2))
 
 
-@app.command()
+@app.command(short_help="Check a settings file.")
 def check(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The settings file to check.")],
 ) -> None:
@@ -52,10 +54,10 @@ def check(
 
     loaded = load_settings(file, [], {})
     num_given = sum(origin.kind == "file" for origin in loaded.origins.values())
-    typer.echo(f"{printable(str(file))}: good, {num_given} settings given")
+    show(f"{printable(str(file))}: good, {num_given} settings given")
 
 
-@app.command()
+@app.command(short_help="Write a commented settings file.")
 def init(
     path: Annotated[
         Path, typer.Argument(metavar="[PATH]", help="Where to write it.", show_default=True)
@@ -79,7 +81,7 @@ def init(
         ) from error
     except OSError as error:
         raise StorageError(f"{printable(str(target))}: cannot be written: {error.strerror}") from error
-    typer.echo(printable(str(target)))
+    show(printable(str(target)))
 
 
 def _yaml_lines(loaded: LoadedSettings, *, with_origin: bool) -> list[str]:

@@ -16,6 +16,8 @@ import typer
 
 from corridor_cli import __version__
 from corridor_cli.cli import config, run, schema, validate
+from corridor_cli.cli.options import ask_for_command
+from corridor_cli.cli.results import show
 from corridor_cli.errors import ExitCode, VlmtlError
 from corridor_cli.printable import printable
 
@@ -31,10 +33,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("run")(run.run)
+app.command("run", cls=run.RunCommand)(run.run)
 app.add_typer(config.app, name="config")
 app.command("schema")(schema.schema)
-app.command("validate")(validate.validate)
+app.command("validate", short_help="Check the timelines in a folder.")(validate.validate)
 
 
 @app.callback(invoke_without_command=True)
@@ -43,11 +45,9 @@ def root(
     version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
 ) -> None:
     if version:
-        typer.echo(f"vlmtl {__version__}")
+        show(f"vlmtl {__version__}")
         raise typer.Exit
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help(), err=True)
-        raise typer.Exit(ExitCode.USAGE)
+    ask_for_command(context)
 
 
 def main() -> NoReturn:
@@ -63,7 +63,6 @@ def call(arguments: Sequence[str]) -> int:
     """Run the command line `arguments` (without the program's name); returns the exit code."""
     try:
         result = typer.main.get_command(app).main(list(arguments), prog_name="vlmtl", standalone_mode=False)
-        sys.stdout.flush()
         return result if isinstance(result, int) else ExitCode.OK
     except VlmtlError as error:
         return _told(error.message, error.hint, error.exit_code)
@@ -73,10 +72,6 @@ def call(arguments: Sequence[str]) -> int:
         return _told(error.format_message(), hint, ExitCode.USAGE)
     except (KeyboardInterrupt, typer.Abort):
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has enough. Python would complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.INTERNAL
     # The one place where nothing is left to handle an error: whatever it is, it is a bug to report.
     except Exception as error:  # noqa: BLE001
         return _bug(error, arguments)

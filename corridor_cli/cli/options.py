@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from corridor_cli.errors import UsageError
+from corridor_cli.errors import ExitCode, UsageError
 from corridor_cli.printable import printable
 
 if TYPE_CHECKING:
@@ -26,6 +26,13 @@ Set = Annotated[
         "--set", metavar="KEY=VALUE", help="Set one setting, as caption.max_new_tokens=64; repeatable."
     ),
 ]
+
+
+def ask_for_command(context: typer.Context) -> None:
+    """End with the help of a group when none of its commands was named."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(ExitCode.USAGE)
 
 
 def read_sets(sets: Sequence[str]) -> list[Override]:

@@ -66,7 +66,7 @@ class LogReporter:
         if stats.free_memory_bytes is not None:
             parts.append(f"free {format_bytes(stats.free_memory_bytes)}")
         if stats.num_oom_retries:
-            parts.append(f"out of memory {stats.num_oom_retries} times")
+            parts.append(f"{stats.num_oom_retries} × out of memory")
         if stats.next_batch_size not in (None, stats.batch_size):
             parts.append(f"next batch {stats.next_batch_size}")
         self._tell(logging.DEBUG, "batch", f"batch of {stats.batch_size}: {', '.join(parts)}", asdict(stats))
@@ -149,7 +149,7 @@ def state_parts(counters: Counters) -> list[str]:
 @contextmanager
 def open_reporter(settings: LoggingSettings, stream: TextIO) -> Iterator[LogReporter]:
     """A reporter that fits the stream: bars on a terminal, lines elsewhere."""
-    is_terminal = stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    is_terminal = stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
     if is_terminal and settings.format == "text" and settings.level in ("debug", "info"):
         from corridor_cli.cli.live import LiveReporter, terminal
 

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from corridor_cli.cli.options import ConfigFile, Set, read_sets
+from corridor_cli.cli.results import show
 from corridor_cli.errors import UsageError, VlmtlError
 from corridor_cli.printable import printable
 
@@ -31,16 +33,16 @@ _FLAGS = {
 }
 
 
+class RunCommand(TyperCommand):
+    """Shows its arguments as they are meant; typer itself would write `{INPUT... OUTPUT}...`."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        return ["[OPTIONS]", "INPUT... OUTPUT"]
+
+
 def run(
     context: typer.Context,
-    paths: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="INPUT... OUTPUT",
-            show_default=False,
-            help="Files, folders and patterns to read, and last the folder to write to.",
-        ),
-    ],
+    paths: Annotated[list[str], typer.Argument(metavar="INPUT... OUTPUT", hidden=True)],
     config: ConfigFile = None,
     sets: Set = None,
     model: Annotated[
@@ -82,6 +84,9 @@ def run(
     ] = None,
 ) -> None:
     """Turn videos into scene-by-scene timelines with captions.
+
+    INPUT is a file, a folder (with all below it) or a pattern; the last path, OUTPUT, is the folder to write
+    to. -- ends the options, for names that begin with a dash.
 
     Finished videos are skipped, and a run that was stopped goes on where it was: give the same command again.
     """
@@ -154,7 +159,7 @@ def _run(
             return error.exit_code
         reporter.run_finished(outcome, sys.argv[1:], is_dry_run=options.dry_run)
     if as_json:
-        typer.echo(outcome_as_json(outcome))
+        show(outcome_as_json(outcome))
     elif options.dry_run:
-        typer.echo("\n".join(dry_run_lines(outcome)))
+        show("\n".join(dry_run_lines(outcome)))
     return outcome.exit_code

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import typer
+from corridor_cli.cli.results import show
 
 
 def schema() -> None:
@@ -11,4 +11,4 @@ def schema() -> None:
 
     from corridor_cli.timeline.schema import timeline_json_schema
 
-    typer.echo(json.dumps(timeline_json_schema(), indent=2))
+    show(json.dumps(timeline_json_schema(), indent=2))

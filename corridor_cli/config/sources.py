@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -136,11 +137,16 @@ def _in_file(file: str, position: Position) -> Origin:
 
 
 def _dotted(name: str) -> str:
-    return f"{shortened(name)}: a name cannot hold a dot. Indent the setting under its section."
+    return f"{_shown(name)}: a name cannot hold a dot. Indent the setting under its section."
+
+
+def _shown(name: str) -> str:
+    """A name as it is, or in quotes where it would not be seen as one."""
+    return name if len(name) <= 100 and re.fullmatch(r"[\w.-]+", name) else f"'{shortened(name)}'"
 
 
 def _unknown(name: str) -> str:
-    message = f"{shortened(name, 100)}: unknown setting."
+    message = f"{_shown(name)}: unknown setting."
     if name in section_names():
         return f"{shortened(name)}: is a section, not a setting. {_names_in(name)}"
     if meant := suggest(name):
