@@ -77,13 +77,12 @@ class _MediaWorker:
             return
         self._progress = Progress(message.video, 0, 0.0)
         decode = self._setup.decode
-        if message.attempt > 0:
-            # What killed a worker may have been decord, which can hang for good (decord 269, 373, 375).
-            decode = replace(decode, reader="pyav")
+        # What cost a worker may have been decord, which can hang for good (decord 269, 373, 375). A scan goes
+        # back to auto, not pyav: it is PyAV as well, and its record reads as if nothing had happened.
         if message.wanted is None:
-            self._scan(message, decode)
+            self._scan(message, replace(decode, reader="auto") if message.attempt else decode)
         else:
-            self._fetch(message, decode)
+            self._fetch(message, replace(decode, reader="pyav") if message.attempt else decode)
 
     # --- a whole file ---
 

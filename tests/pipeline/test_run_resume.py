@@ -1,0 +1,163 @@
+"""Killed in any way at any moment, the same command gives the document of a straight run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from runs import (
+    documents,
+    draw_scenes,
+    echo_options,
+    kill_marked,
+    logged_captions,
+    marked_processes,
+    run,
+    start,
+    wait_for_captions,
+    wait_until_gone,
+)
+
+SLOW = echo_options(delay_seconds=0.05)
+NUM_CAPTIONS = 30  # three roles of ten scenes
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("videos")
+    draw_scenes(folder / "a.mp4", 6)
+    draw_scenes(folder / "b" / "c.mp4", 4, first=6)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def straight(videos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("straight")
+    assert run("run", videos, output, *echo_options())[0] == 0
+    assert logged_captions(output) == NUM_CAPTIONS
+    return output
+
+
+def finish_and_compare(videos: Path, output: Path, straight: Path) -> None:
+    code, _, err = run("run", videos, output, *echo_options())
+    assert code == 0, err
+    assert documents(output) == documents(straight)
+    assert run("validate", output)[0] == 0
+    assert logged_captions(output) == NUM_CAPTIONS, "a logged caption was asked for again"
+
+
+@pytest.mark.parametrize("num_captions", [0, 1, 7, 16, 29])
+@pytest.mark.parametrize("victim", ["everything", "main"])
+def test_kill_main_or_everything(
+    victim: str, num_captions: int, videos: Path, straight: Path, tmp_path: Path
+) -> None:
+    mark = f"{victim}-{num_captions}-{os.getpid()}"
+    process = start(["run", videos, tmp_path, *SLOW, "--batch-size", "2"], mark=mark)
+    wait_for_captions(tmp_path, num_captions, process)
+    if victim == "main":
+        process.kill()
+    else:
+        kill_marked(mark, "")
+    process.communicate()
+    wait_until_gone(mark)
+    finish_and_compare(videos, tmp_path, straight)
+
+
+@pytest.mark.parametrize("num_captions", [0, 5, 20])
+@pytest.mark.parametrize("victim", ["media_worker", "engine_host"])
+def test_kill_a_child_and_the_run_goes_on(
+    victim: str, num_captions: int, videos: Path, straight: Path, tmp_path: Path
+) -> None:
+    mark = f"{victim}-{num_captions}-{os.getpid()}"
+    process = start(["run", videos, tmp_path, *SLOW, "--batch-size", "2"], mark=mark)
+    wait_for_captions(tmp_path, num_captions, process)
+    while not kill_marked(mark, victim) and process.poll() is None:
+        time.sleep(0.01)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    wait_until_gone(mark)
+    assert documents(tmp_path) == documents(straight)
+    assert logged_captions(tmp_path) == NUM_CAPTIONS
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_stops_cleanly_and_resumably(
+    number: signal.Signals, code: int, videos: Path, straight: Path, tmp_path: Path
+) -> None:
+    mark = f"{number.name}-{os.getpid()}"
+    process = start(["run", videos, tmp_path, *SLOW, "--batch-size", "2"], mark=mark)
+    wait_for_captions(tmp_path, 5, process)
+    began = time.monotonic()
+    process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == code, err
+    assert time.monotonic() - began < 5
+    assert "same command" in err
+    assert "Traceback" not in err
+    wait_until_gone(mark)
+    finish_and_compare(videos, tmp_path, straight)
+
+
+def test_a_second_signal_ends_at_once(videos: Path, straight: Path, tmp_path: Path) -> None:
+    mark = f"twice-{os.getpid()}"
+    process = start(["run", videos, tmp_path, *echo_options(hang_after=3), "--batch-size", "2"], mark=mark)
+    wait_for_captions(tmp_path, 2, process)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert time.monotonic() - began < 2
+    wait_until_gone(mark)
+    finish_and_compare(videos, tmp_path, straight)
+
+
+def test_finished_videos_are_skipped_without_any_child(videos: Path, straight: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in straight.rglob("*.json")}
+    mark = f"skip-{os.getpid()}"
+    process = start(["run", videos, straight, *echo_options(die_after=0)], mark=mark)
+    seen = set()
+    while process.poll() is None:
+        seen |= {pid for pid, _ in marked_processes(mark)}
+    _, err = process.communicate()
+    assert process.returncode == 0, err
+    assert "2 skipped" in err
+    assert seen <= {process.pid}
+    assert before == {path: path.stat().st_mtime_ns for path in straight.rglob("*.json") if path in before}
+
+
+def test_another_prompt_asks_again_but_never_scans_again(
+    videos: Path, straight: Path, tmp_path: Path
+) -> None:
+    assert run("run", videos, tmp_path, *echo_options())[0] == 0
+    other = ["--set", "caption.prompt=What is this?"]
+    code, _, err = run("run", videos, tmp_path, *echo_options(), *other, "-v")
+    assert code == 0, err
+    assert "reading" not in err, "a video was opened for a scan"
+    texts = {
+        name: [scene["caption"]["text"] for scene in document["scenes"]]
+        for name, document in documents(tmp_path).items()
+    }
+    assert texts == {
+        name: [scene["caption"]["text"] for scene in document["scenes"]]
+        for name, document in documents(straight).items()
+    }
+    assert logged_captions(tmp_path) == 2 * NUM_CAPTIONS
+
+
+def test_a_moved_file_is_recognised(videos: Path, straight: Path, tmp_path: Path) -> None:
+    folder, output = tmp_path / "in", tmp_path / "out"
+    draw_scenes(folder / "old.mp4", 3)
+    assert run("run", folder, output, *echo_options())[0] == 0
+    (folder / "old.mp4").rename(folder / "new.mp4")
+    code, _, err = run("run", folder, output, *echo_options(die_after=0))
+    assert code == 0, err
+    found = documents(output)
+    assert found["new.mp4.timeline.json"]["scenes"] == [
+        {**scene, "frames": [{**f, "path": f["path"].replace("old.", "new.")} for f in scene["frames"]]}
+        for scene in found["old.mp4.timeline.json"]["scenes"]
+    ]
