@@ -1,12 +1,13 @@
 """An engine in a process of its own: the engine protocol across a channel.
 
-A host that dies or goes silent is replaced and its open requests are sent again. Those it was running when it
-died come back with `attempt` raised, which makes the engine run each alone; one that takes a host down with it
-twice is quarantined: answered by an error instead of being tried a third time.
+A host that dies or goes silent is replaced and its open requests are sent again. Those it was running when
+it died come back with `attempt` raised, which makes the engine run each alone; one that takes a host down
+with it twice is quarantined: answered by an error instead of being tried a third time.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -116,10 +117,9 @@ class HostedEngine:
 
     def _send(self, record: object) -> None:
         assert self._child is not None
-        try:
+        # A death is noticed by the next poll, which sends the request again.
+        with contextlib.suppress(ChannelClosedError):
             self._child.channel.send(record)
-        except ChannelClosedError:
-            pass  # its death is noticed by the next poll, which sends the request again
 
     def _receive(self) -> Iterator[Caption]:
         while self._child and self._child.channel.has_record():

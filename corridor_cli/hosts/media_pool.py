@@ -7,6 +7,7 @@ reported lost, and its ring passes to the successor except for the slots the eng
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -131,10 +132,9 @@ class MediaPool:
         worker = next(worker for worker in self._workers if slot in worker.ring)
         worker.lent.discard(slot)
         if worker.child:
-            try:
+            # A death is noticed by `receive`; the slot then goes to the successor.
+            with contextlib.suppress(ChannelClosedError):
                 worker.child.channel.send(SlotsFreed((slot,)))
-            except ChannelClosedError:
-                pass  # its death is noticed by `receive`, which also hands the slot to its successor
 
     def close(self) -> None:
         """End all workers at once: what they hold can be decoded again."""

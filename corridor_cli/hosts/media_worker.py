@@ -10,9 +10,10 @@ import time
 import zlib
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
-from itertools import groupby
-from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from corridor_cli.errors import MediaError
 from corridor_cli.hosts.channel import Channel, Inbox
@@ -20,24 +21,29 @@ from corridor_cli.hosts.messages import WorkerSetup
 from corridor_cli.hosts.process import enter_child
 from corridor_cli.hosts.slots import Slots
 from corridor_cli.media.base import Reader
-from corridor_cli.media.open_reader import fetch_picks, open_reader
+from corridor_cli.media.open_reader import open_reader
+from corridor_cli.media.picks import KnownPick, read_picks
 from corridor_cli.media.pictures import encode_jpeg, shrink
 from corridor_cli.records import (
     ErrorInfo,
     FrameRef,
     Pick,
     PickedFrame,
-    Pixels,
     Progress,
-    ReaderChoice,
     ScanEnd,
     ScanFrame,
     ScanJob,
     SceneFrames,
     SlotsFreed,
     VideoOpened,
+    WantedPick,
 )
 from corridor_cli.scenes.find import FoundScene, SceneFinder
+from corridor_cli.scenes.picking import PickedScanFrame
+from corridor_cli.settings import DecodeSettings
+
+if TYPE_CHECKING:
+    from corridor_cli.records import Pixels
 
 _HEARTBEAT_SECONDS = 0.5
 _FULL_QUALITY = 95
@@ -69,40 +75,53 @@ class _MediaWorker:
             self._free.extend(message.slots)
             return
         self._progress = Progress(message.video, 0, 0.0)
-        end = self._scan(message) if message.wanted is None else self._fetch(message)
-        self._channel.send(end)
+        decode = self._setup.decode
+        if message.attempt > 0:
+            # What killed a worker may have been decord, which can hang for good (decord 269, 373, 375).
+            decode = replace(decode, reader="pyav")
+        if message.wanted is None:
+            self._scan(message, decode)
+        else:
+            self._fetch(message, decode)
 
     # --- a whole file ---
 
-    def _scan(self, job: ScanJob) -> ScanEnd:
+    def _scan(self, job: ScanJob, decode: DecodeSettings) -> None:
         try:
-            reader = open_reader(job.path, self._setup.decode)
+            reader = open_reader(Path(job.path), decode, for_picks=False)
         except MediaError as error:
-            return _failed(job.video, error)
+            self._channel.send(_end_without_frames(job.video, error))
+            return
         self._channel.send(VideoOpened(job.video, reader.info, reader.choice))
         finder = SceneFinder(self._setup.scenes, self._setup.frames)
-        error_info: ErrorInfo | None = None
+        error_info = None
+        end = Fraction(0)
         try:
             for frame in self._beating(reader.read_frames()):
+                end, interval = frame.time, frame.time - end
                 self._deliver(finder.push(frame))
         except MediaError as error:
             error_info = _error_info(error)
         finally:
             reader.close()
-        self._deliver(finder.finish(reader.end))
-        return self._scan_end(job, reader, finder, error_info)
+        if self._progress.num_frames:
+            # Stopped in mid-file, the reader has measured no end: the last frame lasts as the one before.
+            end = reader.end if reader.end is not None else end + interval
+            self._deliver(finder.finish(end))
+        self._channel.send(self._scan_end(reader, finder, end, error_info))
 
     def _scan_end(
-        self, job: ScanJob, reader: Reader, finder: SceneFinder, error: ErrorInfo | None
+        self, reader: Reader, finder: SceneFinder, duration: Fraction, error: ErrorInfo | None
     ) -> ScanEnd:
         return ScanEnd(
-            video=job.video,
+            video=self._progress.video,
             num_frames=self._progress.num_frames,
-            duration=reader.end,
+            duration=duration,
             is_variable_frame_rate=reader.is_variable_frame_rate,
             transitions=finder.transitions,
             reader=reader.choice,
-            warnings=tuple(reader.warnings),
+            # The container's own warnings travel with the VideoInfo.
+            warnings=tuple(each for each in reader.warnings if each not in reader.info.warnings),
             error=error,
         )
 
@@ -114,16 +133,50 @@ class _MediaWorker:
 
     def _deliver(self, scenes: list[FoundScene]) -> None:
         for found in scenes:
-            picked = tuple(self._hand_over(pick.frame, pick.as_record) for pick in found.picks)
+            picked = tuple(self._hand_over(pick) for pick in found.picks)
             scene = found.scene
             self._channel.send(SceneFrames(self._progress.video, scene.index, scene, picked))
 
+    def _hand_over(self, picked: PickedScanFrame) -> PickedFrame:
+        rgb = picked.frame.rgb()
+        pick = Pick(
+            role=picked.role,
+            frame_index=picked.frame.index,
+            time=picked.frame.time,
+            selection_reason=picked.selection_reason,
+            duplicate_of=picked.duplicate_of,
+            rgb_crc32=zlib.crc32(rgb.data),
+        )
+        return PickedFrame(pick, None if pick.duplicate_of else self._write(rgb), self._encode(rgb))
+
     # --- the picks of a known scan ---
 
-    def _fetch(self, job: ScanJob) -> ScanEnd:
+    def _fetch(self, job: ScanJob, decode: DecodeSettings) -> None:
         assert job.wanted is not None
-        picks = sorted({wanted.pick for wanted in job.wanted}, key=attrgetter("frame_index"))
-        return ScanEnd(job.video, 0, Fraction(0), None, (), None, (), None)
+        wanted_of: dict[KnownPick, list[WantedPick]] = {}
+        for wanted in job.wanted:
+            known = KnownPick(wanted.pick.frame_index, wanted.pick.time, wanted.pick.rgb_crc32)
+            wanted_of.setdefault(known, []).append(wanted)
+        choice = None
+        error_info = None
+        try:
+            for frame, reader in read_picks(Path(job.path), list(wanted_of), decode, job.info):
+                choice = reader
+                rgb = frame.rgb()
+                known = KnownPick(frame.index, frame.time, zlib.crc32(rgb.data))
+                for wanted in wanted_of[known]:
+                    self._hand_back(job.video, wanted, rgb)
+                self._beat()
+        except MediaError as error:
+            error_info = _error_info(error)
+        end = ScanEnd(job.video, 0, Fraction(0), None, (), choice, (), error_info)
+        self._channel.send(end)
+
+    def _hand_back(self, video: int, wanted: WantedPick, rgb: Pixels) -> None:
+        frame = self._write(rgb) if wanted.for_model else None
+        image = self._encode(rgb) if wanted.for_image else None
+        picked = PickedFrame(wanted.pick, frame, image)
+        self._channel.send(SceneFrames(video, wanted.scene_index, None, (picked,)))
 
     # --- one picture ---
 
@@ -147,3 +200,17 @@ class _MediaWorker:
         if frames.save == "full":
             return encode_jpeg(rgb, None, _FULL_QUALITY)
         return encode_jpeg(rgb, frames.thumbnail_px)
+
+    def _beat(self, *, is_waiting: bool = False) -> None:
+        now = time.monotonic()
+        if now - self._last_beat >= _HEARTBEAT_SECONDS or is_waiting:
+            self._last_beat = now
+            self._channel.send(replace(self._progress, is_waiting=is_waiting))
+
+
+def _error_info(error: MediaError) -> ErrorInfo:
+    return ErrorInfo("decode", type(error).__name__, str(error))
+
+
+def _end_without_frames(video: int, error: MediaError) -> ScanEnd:
+    return ScanEnd(video, 0, Fraction(0), None, (), None, (), _error_info(error))

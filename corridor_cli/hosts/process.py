@@ -1,7 +1,7 @@
 """Child processes that can be killed at any moment and die with their parent.
 
 Not `multiprocessing`: its pools break when one worker dies, its resource tracker outlives `kill -9`, and its
-spawn imports main's own script. A child here is one `Popen`, one socket pair and one shared memory descriptor.
+spawn imports main's own script. A child here is one `Popen`, one socket pair and one memory descriptor.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class ChildProcess:
 
     def __init__(self, module: str, arena_fd: int, environment: Mapping[str, str]) -> None:
         ours, theirs = socket.socketpair()
-        self._output = tempfile.TemporaryFile()
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `kill`
         arguments = [json.dumps(sys.path), module, str(theirs.fileno()), str(arena_fd), str(os.getpid())]
         with theirs:
             self._process = subprocess.Popen(

@@ -40,7 +40,8 @@ class Slots:
     def write(self, slot: int, rgb: Pixels) -> FrameRef:
         """Copy uint8 (H, W, 3) into a slot. The picture must fit."""
         height_px, width_px, num_channels = rgb.shape
-        assert num_channels == 3 and rgb.nbytes <= self._slot_bytes, (rgb.shape, self._slot_bytes)
+        assert num_channels == 3, rgb.shape
+        assert rgb.nbytes <= self._slot_bytes, (rgb.shape, self._slot_bytes)
         start = slot * self._slot_bytes
         self._memory[start : start + rgb.nbytes] = np.ascontiguousarray(rgb).data.cast("B")
         return FrameRef(slot, width_px, height_px)

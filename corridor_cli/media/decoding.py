@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 from av.packet import Packet
 from av.video.frame import VideoFrame
 
-from corridor_cli.media.container import AV_ERRORS, OpenVideo, reason_of
+from corridor_cli.errors import DecodeError
+from corridor_cli.media.container import AV_ERRORS, OpenVideo, open_video, reason_of
 from corridor_cli.media.damage import Damage
+from corridor_cli.media.readable import shown
 
 # A read error is tried again (one bad block of a disk, one bad atom); so many in a row are the end.
 MAX_READ_ERRORS = 8
@@ -120,3 +124,29 @@ class Tape:
     def close(self) -> None:
         """Let go of the file's packets."""
         self._frames.close()
+
+
+@dataclass(frozen=True, slots=True)
+class PacketTimes:
+    """Timestamps of a video stream's packets in presentation order, with their durations, in ticks."""
+
+    starts: tuple[int, ...]
+    durations: tuple[int, ...]
+    time_base: Fraction
+
+
+def packet_times(path: Path) -> PacketTimes:
+    """Read all packets, decode none. Raises `DecodeError` when one has no timestamp or cannot be read."""
+    video = open_video(path, num_threads=1)
+    damage = Damage()
+    try:
+        spans = [
+            (p.pts, p.duration or 0) for p in _demux(video, damage) if p is not None and not p.is_discard
+        ]
+    finally:
+        video.container.close()
+    known = sorted((pts, duration) for pts, duration in spans if pts is not None)
+    if damage.read_error or len(known) < len(spans):
+        reason = damage.read_error or "packets without a timestamp"
+        raise DecodeError(f"{shown(path)}: its index cannot be relied on ({reason})")
+    return PacketTimes(tuple(p for p, _ in known), tuple(d for _, d in known), video.time_base)

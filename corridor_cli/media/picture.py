@@ -37,6 +37,11 @@ class Orientation:
             return 90 if not self.is_mirrored_y else 270
         return 180 if self.is_mirrored_y else 0
 
+    @property
+    def is_mirrored(self) -> bool:
+        """Whether a mirroring is left when the turn is taken out."""
+        return self.is_transposed ^ self.is_mirrored_x ^ self.is_mirrored_y
+
     def apply(self, picture: Pixels) -> Pixels:
         """The upright picture of uint8 (H, W, 3), contiguous."""
         if self.is_transposed:

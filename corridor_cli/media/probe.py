@@ -86,6 +86,7 @@ def _describe(video: OpenVideo, orientation: Orientation) -> VideoInfo:
         stream_index=stream.index,
         num_video_streams=num_videos,
         warnings=tuple(warnings),
+        is_mirrored=orientation.is_mirrored,
     )
 
 

@@ -2,7 +2,8 @@
 
     hand out jobs ▶ take scenes ▶ ask for captions ▶ log answers ▶ commit documents
 
-Main only moves records; decoding, captioning and writing go on beside it in processes and a thread of their own.
+Main only moves records; decoding, captioning and writing go on beside it, in processes and a thread of
+their own.
 """
 
 from __future__ import annotations
@@ -10,19 +11,19 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Sequence
-from functools import partial
 from multiprocessing.connection import wait
 
-from corridor_cli.errors import ExitCode, StoppedError
+from corridor_cli.errors import StoppedError
 from corridor_cli.hosts.hosted_engine import HostedEngine
-from corridor_cli.hosts.media_pool import JobLost, MediaPool, WorkerEvent
+from corridor_cli.hosts.media_pool import MediaPool, WorkerEvent
+from corridor_cli.hosts.messages import JobLost
 from corridor_cli.pipeline.documents import Documents
 from corridor_cli.pipeline.stop import StopSignals
 from corridor_cli.pipeline.tally import Tally
 from corridor_cli.pipeline.video import VideoWork
+from corridor_cli.pipeline.writer import Writer
 from corridor_cli.records import (
     Caption,
-    ErrorInfo,
     Generation,
     PickedFrame,
     Progress,
@@ -33,7 +34,7 @@ from corridor_cli.records import (
     VideoOpened,
 )
 from corridor_cli.settings import Settings
-from corridor_cli.telemetry import Reporter, VideoOutcome
+from corridor_cli.telemetry import Reporter, VideoOutcome, expected_time_note
 
 _TICK_SECONDS = 0.25
 _GRACE_SECONDS = 3.0
@@ -48,6 +49,7 @@ class Pipeline:
         media: MediaPool,
         engine: HostedEngine,
         documents: Documents,
+        writer: Writer,
         settings: Settings,
         reporter: Reporter,
         tally: Tally,
@@ -57,12 +59,14 @@ class Pipeline:
         self._media = media
         self._engine = engine
         self._documents = documents
+        self._writer = writer
         self._settings = settings
         self._reporter = reporter
         self._tally = tally
         self._generation = Generation(settings.caption.max_new_tokens)
         self._waiting: deque[Request] = deque()
         self._asked: dict[RequestKey, Request] = {}
+        self._is_time_told = False
         self.outcomes: list[VideoOutcome] = []
 
     def run(self, signals: StopSignals) -> None:
@@ -81,6 +85,7 @@ class Pipeline:
                 self._job_lost(lost)
             for caption in self._engine.poll(timeout_seconds=0):
                 self._answered(caption)
+            self._writer.check()
             self._tell()
         if signals.received is not None:
             self._finish_batch()
@@ -94,6 +99,7 @@ class Pipeline:
         """Give each idle worker the next video; one that lacks nothing is finished on the spot."""
         while self._to_do and self._media.has_idle_worker():
             video = self._to_do.popleft()
+            self._documents.open(video)
             job = video.job(self._documents.saves_pictures)
             video.begin()
             if job is None:
@@ -197,3 +203,35 @@ class Pipeline:
                 f"Stopped after {num_failed} failed or partial inputs, as asked.",
                 hint="The same command goes on with the rest.",
             )
+
+    # --- what is told, and the end ---
+
+    def _tell(self) -> None:
+        if self._engine.info is not None and self._documents.engine is None:
+            self._documents.engine = self._engine.info
+            self._tally.engine_started(self._engine.info)
+            self._reporter.engine_started(self._engine.info)
+        self._tell_expected_time()
+        self._reporter.tick(self._tally.counters())
+
+    def _tell_expected_time(self) -> None:
+        """Once, as soon as it can be known: how long a long run will take."""
+        info = self._engine.info
+        if self._is_time_told or info is None or info.seconds_per_request is None:
+            return
+        num_captions = self._tally.expected_captions()
+        if num_captions is not None:
+            self._is_time_told = True
+            note = expected_time_note(num_captions, info.seconds_per_request, info.device)
+            if note:
+                self._reporter.note(note)
+
+    def _finish_batch(self) -> None:
+        """After a signal: take the answers of the batch in hand, if they come within the grace."""
+        self._media.close()
+        deadline = time.monotonic() + _GRACE_SECONDS
+        answered = False
+        while self._engine.num_open and not answered and time.monotonic() < deadline:
+            for caption in self._engine.poll(_TICK_SECONDS):
+                answered = True
+                self._answered(caption)

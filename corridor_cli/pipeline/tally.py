@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 
 from corridor_cli.pipeline.video import VideoWork
-from corridor_cli.records import BatchStats, Caption, EngineInfo
+from corridor_cli.records import BatchStarted, BatchStats, Caption, EngineInfo
 from corridor_cli.telemetry import Counters, VideoOutcome, eta_seconds
+
+_MIN_SHARE = 0.02  # less than this says nothing about the rest
 
 
 class Tally:
@@ -20,11 +23,11 @@ class Tally:
         self._done_bytes = 0
         self._frames_of_finished = 0
         self._scenes_of_finished = 0
+        self._captions_of_finished = 0
         self._num_done = 0
-        self._num_open = 0
+        self._batches: Counter[int] = Counter()
         self.num_failed = 0
         self.num_captions = 0
-        self.num_batches = 0
         self.num_oom_retries = 0
         self.batch_size: int | None = None
         self.peak_memory_bytes: int | None = None
@@ -32,8 +35,14 @@ class Tally:
     def engine_started(self, info: EngineInfo) -> None:
         self.batch_size = info.batch_size
 
+    def batch_started(self, batch: BatchStarted) -> None:
+        self._batches.update({key.video for key in batch.keys})
+
+    def num_batches_of(self, video: int) -> int:
+        """How many batches held requests of this video."""
+        return self._batches[video]
+
     def batch_done(self, stats: BatchStats) -> None:
-        self.num_batches += 1
         self.num_oom_retries += stats.num_oom_retries
         self.batch_size = stats.next_batch_size or self.batch_size
         if stats.peak_memory_bytes is not None:
@@ -47,6 +56,7 @@ class Tally:
         self._done_bytes += video.plan.source.size_bytes
         self._frames_of_finished += video.num_frames
         self._scenes_of_finished += outcome.num_scenes
+        self._captions_of_finished += len(video.captions)
         self._num_done += 1
         self.num_failed += outcome.status in ("partial", "failed")
 
@@ -57,6 +67,14 @@ class Tally:
     @property
     def wall_seconds(self) -> float:
         return time.monotonic() - self._started
+
+    def expected_captions(self) -> int | None:
+        """How many captions are still to come, from the share of the work scanned so far; None too early."""
+        scanned = self._done_bytes + sum(v.share_scanned * v.plan.source.size_bytes for v in self._videos)
+        num_known = self._captions_of_finished + sum(len(v.captions) + len(v.open) for v in self._videos)
+        if scanned < _MIN_SHARE * self._total_bytes:
+            return None
+        return round(num_known * self._total_bytes / scanned) - self.num_captions
 
     def counters(self) -> Counters:
         under_way = [video for video in self._videos if video.num_jobs]

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from corridor_cli.media.discover import SourceFile
+from corridor_cli.pipeline.plan import VideoPlan
 from corridor_cli.records import (
     Caption,
     ErrorInfo,
@@ -21,36 +21,25 @@ from corridor_cli.records import (
     VideoOpened,
     WantedPick,
 )
-from corridor_cli.telemetry import VideoState
 from corridor_cli.timeline.scan_record import ScanRecord
 
 PickId = tuple[int, Role]
-
-
-@dataclass(frozen=True, slots=True)
-class VideoPlan:
-    """An input with its keys and what earlier runs left of it."""
-
-    source: SourceFile
-    fingerprint: str
-    scan_key: str
-    caption_key: str
-    found: VideoState
 
 
 @dataclass(slots=True)
 class VideoWork:
     """The mutable state of one video; the pipeline is the only one to change it.
 
-    `record` is the finished scan, of an earlier run or of this one; `error` is why there is none. `captions` holds what the log knew at the
-    start and what was answered since. `open` are the requests without an answer yet.
+    `record` is the finished scan, of an earlier run or of this one; `error` is what ended the work on it
+    early. `captions` holds what the log knew and what was answered since, `saved` the picks whose picture is
+    on disk, `open` the requests without an answer yet.
     """
 
     ordinal: int
     plan: VideoPlan
-    record: ScanRecord | None
-    captions: dict[PickId, Caption]
-    saved: set[PickId]
+    record: ScanRecord | None = None
+    captions: dict[PickId, Caption] = field(default_factory=dict)
+    saved: set[PickId] = field(default_factory=set)
     info: VideoInfo | None = None
     reader: ReaderChoice | None = None
     scenes: dict[int, SceneFrames] = field(default_factory=dict)
@@ -62,11 +51,12 @@ class VideoWork:
     num_frames: int = 0
     scanned_seconds: float = 0.0
     started_at: float = 0.0
+    scan_seconds: float = 0.0
     degraded: list[str] = field(default_factory=list)
 
     @property
     def relative(self) -> str:
-        return str(self.plan.source.relative)
+        return self.plan.relative
 
     @property
     def is_finished(self) -> bool:
@@ -80,10 +70,11 @@ class VideoWork:
             return 1.0
         num_known = len(self.captions) + len(self.open)
         captioned = len(self.captions) / num_known if num_known else 0.0
-        return self._share_scanned * captioned
+        return self.share_scanned * captioned
 
     @property
-    def _share_scanned(self) -> float:
+    def share_scanned(self) -> float:
+        """How much of the file has been looked at for scenes, 0 to 1; 0 where its length is unknown."""
         if self.is_decoded or self.record:
             return 1.0
         duration = self.info.duration_seconds_from_header if self.info else None
@@ -106,9 +97,11 @@ class VideoWork:
         """What a media worker must do for this video next; None when nothing is missing."""
         path = str(self.plan.source.path)
         if self.record is None:
-            return ScanJob(self.ordinal, path)
+            return ScanJob(self.ordinal, path, attempt=self.num_losses)
         wanted = self.wanted(save_pictures)
-        return ScanJob(self.ordinal, path, wanted, self.record.info) if wanted else None
+        if not wanted:
+            return None
+        return ScanJob(self.ordinal, path, wanted, self.record.info, attempt=self.num_losses)
 
     def begin(self) -> None:
         """A worker has it: the clock runs from the first time on."""
@@ -132,6 +125,7 @@ class VideoWork:
     def scan_ended(self, end: ScanEnd) -> None:
         """The worker is done. A fresh scan with scenes becomes the record, damaged tail or not."""
         self.is_decoded = True
+        self.scan_seconds = time.monotonic() - self.started_at
         if self.record is not None:
             return
         self.num_frames = end.num_frames
@@ -156,4 +150,9 @@ class VideoWork:
         self.record = None
         self.scenes.clear()
         self.is_decoded = False
-        self.degraded.append(why)
+        self.note_degraded(why)
+
+    def note_degraded(self, why: str) -> None:
+        """Something was done less well than asked, without being an error; said once."""
+        if why not in self.degraded:
+            self.degraded.append(why)
