@@ -12,6 +12,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.stream import Disposition
 from sample_clips import COLOURS, Encoding, Pixels, SceneRecipe, draw_story, thin, write_video
 
 STORY = (
@@ -71,8 +72,6 @@ def _audio_only(path: Path) -> Path:
 
 def _cover_art(path: Path) -> Path:
     """Music with a cover picture, which FFmpeg lists as a video stream."""
-    from av.stream import Disposition
-
     with av.open(str(path), "w") as container:
         sound = container.add_stream("aac", rate=48000, layout="mono")
         cover = container.add_stream("mjpeg", rate=1)
@@ -90,11 +89,12 @@ def _cover_art(path: Path) -> Path:
 
 
 def _two_videos(path: Path) -> Path:
-    """A small stream first, a larger one second, which is the best one."""
+    """A small stream first, a larger one second, which is marked as the one to show."""
     with av.open(str(path), "w") as container:
         streams = []
         for width, height, colour in ((64, 48, "red"), (160, 120, "blue")):
             stream = container.add_stream("libx264", rate=25, options=X264)
+            stream.disposition = Disposition.default if streams else Disposition(0)
             stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
             streams.append((stream, list(solid(colour, 10, (width, height)))))
         for i in range(10):

@@ -49,6 +49,11 @@ class Batcher:
         self._open: set[RequestKey] = set()
         self._overflowed_alone: set[RequestKey] = set()
 
+    @property
+    def num_open(self) -> int:
+        """Requests accepted and not yet answered."""
+        return len(self._open)
+
     def submit(self, request: Request) -> None:
         """Queue a request; its key must not be open already."""
         with self._arrived:

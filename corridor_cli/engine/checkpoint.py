@@ -100,6 +100,15 @@ def read_checkpoint(model: str | None, revision: str | None) -> CheckpointInfo:
 
 
 def _read_folder(folder: Path, model: str, revision: str | None) -> CheckpointInfo:
+    try:
+        return _read_facts(folder, model, revision)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # a value of a shape nobody expects
+        raise ModelError(f"The JSON files in {folder} cannot be understood: {error}.") from error
+    except OSError as error:
+        raise ModelError(f"{folder} cannot be read: {error.strerror}.") from error
+
+
+def _read_facts(folder: Path, model: str, revision: str | None) -> CheckpointInfo:
     config = _read_config(folder, model)
     processor = _read_json(folder / "processor_config.json")
     pixels = _read_json(folder / "preprocessor_config.json") or processor.get("image_processor") or {}
@@ -201,8 +210,8 @@ def _tile_px(pixels: Json, vision: Json, folder: Path) -> int:
 
 
 def _tokens_per_tile(config: Json, processor: Json, vision: Json, tile_px: int, folder: Path) -> int:
-    ratio = config.get("downsample_ratio", 0.5)
-    computed = round((tile_px // _side(vision, "patch_size", 14)) ** 2 * ratio**2)
+    ratio = float(config.get("downsample_ratio", 0.5))
+    computed: int = round((tile_px // _side(vision, "patch_size", 14)) ** 2 * ratio**2)
     stated = processor.get("image_seq_length") or config.get("image_seq_length") or computed
     if stated != computed:
         raise ModelError(f"{folder}: image_seq_length is {stated!r}, but the patches give {computed}.")
@@ -212,8 +221,10 @@ def _tokens_per_tile(config: Json, processor: Json, vision: Json, tile_px: int, 
 def _side(vision: Json, key: str, absent: int) -> int:
     """A side in pixels; a config leaves out what equals its format's default, given as `absent`."""
     value = vision.get(key, absent)
-    side = value[0] if isinstance(value, list) and value else value
-    return int(side) if isinstance(side, int) and side > 0 else absent
+    side: Any = value[0] if isinstance(value, list) and value else value
+    if isinstance(side, int) and side > 0:
+        return int(side)
+    return absent
 
 
 def _end_token_ids(folder: Path, config: Json, text: Json) -> tuple[int, ...]:

@@ -52,7 +52,7 @@ class CaptionModel(Protocol):
         ...
 
     def release_memory(self) -> None:
-        """Give back what a failed batch left in caches."""
+        """Give back what a batch that ran out of memory left in caches."""
         ...
 
     def memory_bytes(self) -> tuple[int | None, int | None]:
@@ -69,7 +69,8 @@ def try_batch(model: CaptionModel, requests: Sequence[Request]) -> list[Caption]
     else:
         assert [caption.key for caption in captions] == [request.key for request in requests]
         return captions
-    model.release_memory()
+    if failure.kind is FailureKind.OUT_OF_MEMORY:
+        model.release_memory()
     return failure
 
 

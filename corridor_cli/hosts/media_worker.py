@@ -24,6 +24,7 @@ from corridor_cli.media.base import Reader
 from corridor_cli.media.open_reader import open_reader
 from corridor_cli.media.picks import KnownPick, read_picks
 from corridor_cli.media.pictures import encode_jpeg, shrink
+from corridor_cli.media.readable import shown
 from corridor_cli.records import (
     ErrorInfo,
     FrameRef,
@@ -90,7 +91,7 @@ class _MediaWorker:
         try:
             reader = open_reader(Path(job.path), decode, for_picks=False)
         except MediaError as error:
-            self._channel.send(_end_without_frames(job.video, error))
+            self._channel.send(_end_without_frames(job, error))
             return
         self._channel.send(VideoOpened(job.video, reader.info, reader.choice))
         finder = SceneFinder(self._setup.scenes, self._setup.frames)
@@ -101,7 +102,7 @@ class _MediaWorker:
                 end, interval = frame.time, frame.time - end
                 self._deliver(finder.push(frame))
         except MediaError as error:
-            error_info = _error_info(error)
+            error_info = _error_info(error, job.path)
         finally:
             reader.close()
         if self._progress.num_frames:
@@ -168,7 +169,7 @@ class _MediaWorker:
                     self._hand_back(job.video, wanted, rgb)
                 self._beat()
         except MediaError as error:
-            error_info = _error_info(error)
+            error_info = _error_info(error, job.path)
         end = ScanEnd(job.video, 0, Fraction(0), None, (), choice, (), error_info)
         self._channel.send(end)
 
@@ -208,9 +209,10 @@ class _MediaWorker:
             self._channel.send(replace(self._progress, is_waiting=is_waiting))
 
 
-def _error_info(error: MediaError) -> ErrorInfo:
-    return ErrorInfo("decode", type(error).__name__, str(error))
+def _error_info(error: MediaError, path: str) -> ErrorInfo:
+    """The error as data; which file it is about is known to whoever reads it, so its path is taken off."""
+    return ErrorInfo("decode", type(error).__name__, str(error).removeprefix(f"{shown(path)}: "))
 
 
-def _end_without_frames(video: int, error: MediaError) -> ScanEnd:
-    return ScanEnd(video, 0, Fraction(0), None, (), None, (), _error_info(error))
+def _end_without_frames(job: ScanJob, error: MediaError) -> ScanEnd:
+    return ScanEnd(job.video, 0, Fraction(0), None, (), None, (), _error_info(error, job.path))

@@ -40,7 +40,8 @@ class Clock:
                 time = self._last + self.interval
             elif time <= self._last:
                 time = self._mend(time)
-            self._note_interval(time - self._last)
+            else:
+                self._note_interval(time - self._last)
         elif time is None:
             self._say_once("some frames have no timestamp; theirs follow from the frame rate")
             time = Fraction(0)
@@ -64,7 +65,9 @@ class Clock:
             self._origin_ticks -= round((self._last + self.interval - time) / self._time_base)
             return self._last + self.interval
         self._say_once("timestamps repeat or go back; the frames concerned are moved forward")
-        return self._last + self.interval / 2
+        # The rate bounds the step: the interval just before a step back is often a long one.
+        step = min(self.interval, 1 / self._frame_rate) if self._frame_rate else self.interval
+        return self._last + step / 2
 
     def _note_interval(self, interval: Fraction) -> None:
         self._max_interval = max(self._max_interval, interval)
@@ -88,7 +91,7 @@ class Clock:
         return self._max_interval
 
     def is_variable(self, num_lost: int) -> bool | None:
-        """Whether the frame rate varies, as measured; None with fewer than three frames.
+        """Whether the frame rate varies, as measured; None with fewer than three good ones.
 
         An interval differs when it is off the commonest by more than a tenth and more than the rounding
         of a coarse time base. `num_lost` frames that could not be decoded account for a gap each.

@@ -10,18 +10,15 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from natsort import natsort_keygen, ns
-
 from corridor_cli.media.patterns import has_magic, is_excluded, is_included, matches_path, split_pattern
 from corridor_cli.media.readable import kind_of, shown, unreadable
+from corridor_cli.media.walk import Found, Walk, is_below
 from corridor_cli.records import ErrorInfo
 from corridor_cli.settings import InputSettings
-
-natural_key = natsort_keygen(alg=ns.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,43 +47,6 @@ class Discovery:
     problems: tuple[InputProblem, ...]
 
 
-@dataclass(slots=True)
-class _Search:
-    """What one call of `discover` has met so far. Real paths tell apart files reached in two ways."""
-
-    settings: InputSettings
-    output_real: str
-    seen_files: set[str] = field(default_factory=set)
-    problems: list[InputProblem] = field(default_factory=list)
-
-    def report(self, path: str, message: str) -> None:
-        info = ErrorInfo("discover", "UnreadableError", message)
-        self.problems.append(InputProblem(path, info))
-
-    def is_in_output(self, real: str) -> bool:
-        return real == self.output_real or real.startswith(self.output_real.rstrip("/") + "/")
-
-    def wants_extension(self, name: str) -> bool:
-        return os.path.splitext(name)[1][1:].lower() in {
-            e.lower().lstrip(".") for e in self.settings.extensions
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A file met in a search: where, its path inside its input, and its `stat`."""
-
-    path: str
-    real: str
-    inner: tuple[str, ...]
-    facts: os.stat_result
-
-
-_Item = (
-    _Found | tuple[str, str, tuple[str, ...]]
-)  # a file, or a folder: path, real path, parts below the root
-
-
 def discover(inputs: Sequence[str | Path], settings: InputSettings, output: Path) -> Discovery:
     """Files, folders and globs → sources.
 
@@ -95,137 +55,106 @@ def discover(inputs: Sequence[str | Path], settings: InputSettings, output: Path
     file named itself is taken whatever it is called.
     """
     search = _Search(settings, os.path.realpath(output))
-    given = [os.fspath(i) for i in inputs]
-    sources: list[SourceFile] = []
+    has_several = len(inputs) > 1
     taken: set[str] = set()
-    for text in given:
-        label, found = _resolve(text, search)
-        kept = [f for f in found if _is_new(f, search)]
-        if not kept:
-            continue
-        is_file = label is None
-        if is_file or len(given) > 1:
-            top = _free_name(_safe_name(label or kept[0].inner[-1]), taken, has_suffix=is_file)
-            taken.add(top)
-        for one in kept:
-            parts = (top,) if is_file else (top, *one.inner) if len(given) > 1 else one.inner
-            facts = one.facts
-            sources.append(
-                SourceFile(Path(one.path), PurePosixPath(*parts), facts.st_size, facts.st_mtime_ns)
-            )
-            if settings.limit is not None and len(sources) >= settings.limit:
-                return Discovery(tuple(sources), tuple(search.problems))
-    return Discovery(tuple(sources), tuple(search.problems))
+    sources: list[SourceFile] = []
+    for text in [os.fspath(one) for one in inputs]:
+        label, found = search.resolve(text)
+        kept = [file for file in found if search.is_new(file)]
+        top: tuple[str, ...] = ()
+        if kept and (has_several or label is None):
+            top = (_free_name(_safe_name(label or kept[0].inner[-1]), taken, has_suffix=label is None),)
+            taken.update(top)
+        for file in kept:
+            assert file.facts is not None
+            relative = PurePosixPath(*top, *(file.inner if label is not None else ()))
+            sources.append(SourceFile(Path(file.path), relative, file.facts.st_size, file.facts.st_mtime_ns))
+    return Discovery(tuple(sources[: settings.limit]), tuple(search.problems))
 
 
-def _resolve(text: str, search: _Search) -> tuple[str | None, Iterator[_Found]]:
-    """The input's own name (None for a single file) and the files it holds."""
-    path = os.path.abspath(text)
-    if not text:
-        search.report(text, "an empty path was given")
-        return None, iter(())
-    if not os.path.lexists(path) and has_magic(text):
-        root, pattern = split_pattern(path)
-        return os.path.basename(root) or "root", _expand(text, root, pattern, search)
-    try:
-        facts = os.stat(path)
-    except OSError as error:
-        search.report(text, unreadable(text, error).message)
-        return None, iter(())
-    real = os.path.realpath(path)
-    if search.is_in_output(real):
-        search.report(text, f"{shown(text)}: lies in the output folder, which is left out")
-        return None, iter(())
-    if stat.S_ISDIR(facts.st_mode):
-        return os.path.basename(path) or "root", _filtered(_walk(path, search), search)
-    if not stat.S_ISREG(facts.st_mode):
-        search.report(text, f"{shown(text)}: is {kind_of(facts.st_mode)}, not a regular file")
-        return None, iter(())
-    one = _Found(path, real, (os.path.basename(path),), facts)
-    return None, (f for f in (one,) if _passes(f.inner, search.settings))
+@dataclass(slots=True)
+class _Search:
+    """What one call of `discover` has met so far. Real paths tell apart files reached in two ways."""
 
+    settings: InputSettings
+    output_real: str
+    problems: list[InputProblem] = field(default_factory=list)
+    _seen: set[str] = field(default_factory=set)
 
-def _expand(text: str, root: str, pattern: tuple[str, ...], search: _Search) -> Iterator[_Found]:
-    """The files a glob matches, or that lie in folders it matches.
-
-    The extension filter stays on unless the pattern itself ends in an extension.
-    """
-    suffix = os.path.splitext(pattern[-1])[1]
-    names_extension = len(suffix) > 1 and not has_magic(suffix)
-    num_matches = 0
-    for found in _walk(root, search) if os.path.isdir(root) else ():
-        is_match = matches_path(found.inner, pattern)
-        if not is_match and not any(
-            matches_path(found.inner[:n], pattern) for n in range(1, len(found.inner))
-        ):
-            continue
-        if not (is_match and names_extension) and not search.wants_extension(found.inner[-1]):
-            continue
-        num_matches += 1
-        if _passes(found.inner, search.settings):
-            yield found
-    if not num_matches:
-        search.report(text, f"{shown(text)}: matches no file")
-
-
-def _filtered(walk: Iterator[_Found], search: _Search) -> Iterator[_Found]:
-    return (f for f in walk if search.wants_extension(f.inner[-1]) and _passes(f.inner, search.settings))
-
-
-def _passes(inner: tuple[str, ...], settings: InputSettings) -> bool:
-    return is_included(inner, settings.include) and not is_excluded(inner, settings.exclude)
-
-
-def _walk(root: str, search: _Search) -> Iterator[_Found]:
-    """Every regular file under `root` that is not hidden, in natural order, links followed, loops cut."""
-    seen_folders: set[str] = set()
-    pending: list[_Item] = [(root, os.path.realpath(root), ())]
-    while pending:
-        item = pending.pop()
-        if isinstance(item, _Found):
-            yield item
-            continue
-        folder, real, inner = item
-        if real in seen_folders or search.is_in_output(real):
-            continue
-        seen_folders.add(real)
-        pending.extend(reversed(_list_folder(folder, real, inner, search)))
-
-
-def _list_folder(folder: str, real: str, inner: tuple[str, ...], search: _Search) -> list[_Item]:
-    """One folder's files and subfolders in natural order; what cannot be looked at becomes a problem."""
-    try:
-        with os.scandir(folder) as entries:
-            visible = sorted(
-                (e for e in entries if e.name[0] != "."), key=lambda e: (natural_key(e.name), e.name)
-            )
-    except OSError as error:
-        search.report(folder, unreadable(folder, error).message)
-        return []
-    items: list[_Item] = []
-    for entry in visible:
-        below = (*inner, entry.name)
+    def resolve(self, text: str) -> tuple[str | None, Iterable[Found]]:
+        """The input's own name (None for a single file) and the files it holds."""
+        path = os.path.abspath(text)
+        if not text:
+            return self._refuse(text, "an empty path was given")
+        if has_magic(text) and not os.path.lexists(path):
+            root, pattern = split_pattern(path)
+            return os.path.basename(root) or "root", self._expand(text, root, pattern)
         try:
-            facts = entry.stat()
-            entry_real = (
-                os.path.realpath(entry.path) if entry.is_symlink() else f"{real.rstrip('/')}/{entry.name}"
-            )
+            facts = os.stat(path)
         except OSError as error:
-            if search.wants_extension(entry.name):
-                search.report(entry.path, unreadable(entry.path, error).message)
-            continue
+            return self._refuse(text, unreadable(text, error).message)
+        real = os.path.realpath(path)
+        if is_below(real, self.output_real):
+            return self._refuse(text, f"{shown(text)}: lies in the output folder, which is left out")
         if stat.S_ISDIR(facts.st_mode):
-            items.append((entry.path, entry_real, below))
-        elif stat.S_ISREG(facts.st_mode) and not search.is_in_output(entry_real):
-            items.append(_Found(entry.path, entry_real, below, facts))
-    return items
+            files = (f for f in self._walk(path) if self._wants_extension(f.inner[-1]))
+            return os.path.basename(path) or "root", filter(self._passes, files)
+        if not stat.S_ISREG(facts.st_mode):
+            return self._refuse(text, f"{shown(text)}: is {kind_of(facts.st_mode)}, not a regular file")
+        return None, filter(self._passes, [Found(path, real, (os.path.basename(path),), facts)])
 
+    def is_new(self, file: Found) -> bool:
+        """Whether this file can be taken and was not met before; what cannot be taken is reported."""
+        if file.facts is None:
+            self._report(file.path, file.problem)
+            return False
+        if file.real in self._seen:
+            return False
+        self._seen.add(file.real)
+        return True
 
-def _is_new(found: _Found, search: _Search) -> bool:
-    if found.real in search.seen_files:
-        return False
-    search.seen_files.add(found.real)
-    return True
+    def _expand(self, text: str, root: str, pattern: tuple[str, ...]) -> Iterator[Found]:
+        """The files a glob matches, or that lie in folders it matches.
+
+        The extension filter stays on unless the pattern itself ends in an extension.
+        """
+        suffix = os.path.splitext(pattern[-1])[1]
+        names_extension = len(suffix) > 1 and not has_magic(suffix)
+        num_matches = 0
+        for file in self._walk(root) if os.path.isdir(root) else ():
+            inner = file.inner
+            is_match = matches_path(inner, pattern)
+            if not is_match and not any(matches_path(inner[:n], pattern) for n in range(1, len(inner))):
+                continue
+            if not (is_match and names_extension) and not self._wants_extension(inner[-1]):
+                continue
+            num_matches += 1
+            if self._passes(file):
+                yield file
+        if not num_matches:
+            self._report(text, f"{shown(text)}: matches no file")
+
+    def _walk(self, root: str) -> list[Found]:
+        walk = Walk(self.output_real)
+        files = walk.files(root)
+        for path, message in walk.problems:
+            self._report(path, message)
+        return files
+
+    def _wants_extension(self, name: str) -> bool:
+        extension = os.path.splitext(name)[1][1:].lower()
+        return any(extension == e.lower().lstrip(".") for e in self.settings.extensions)
+
+    def _passes(self, file: Found) -> bool:
+        settings = self.settings
+        return is_included(file.inner, settings.include) and not is_excluded(file.inner, settings.exclude)
+
+    def _refuse(self, text: str, message: str) -> tuple[None, tuple[Found, ...]]:
+        self._report(text, message)
+        return None, ()
+
+    def _report(self, path: str, message: str) -> None:
+        self.problems.append(InputProblem(path, ErrorInfo("discover", "UnreadableError", message)))
 
 
 def _safe_name(name: str) -> str:

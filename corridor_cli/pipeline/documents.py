@@ -21,7 +21,7 @@ from corridor_cli.pipeline.writer import Writer
 from corridor_cli.records import Caption, EngineInfo, ErrorInfo, PickedFrame
 from corridor_cli.settings import Settings
 from corridor_cli.telemetry import RunOptions, VideoOutcome
-from corridor_cli.timeline.assemble import SourceFacts, assemble, assemble_failed, describe
+from corridor_cli.timeline.assemble import assemble, assemble_failed, describe
 from corridor_cli.timeline.commit import commit_failed, commit_timeline, write_atomically
 from corridor_cli.timeline.invariants import frame_id
 from corridor_cli.timeline.keys import pictures_label
@@ -30,6 +30,7 @@ from corridor_cli.timeline.log import CaptionLog, Reuse
 from corridor_cli.timeline.parts import Model, Provenance, Run, Tokens
 from corridor_cli.timeline.scan_record import load_scan, save_scan
 from corridor_cli.timeline.schema import Timeline, timeline_bytes
+from corridor_cli.timeline.source import SourceFacts
 
 _NO_RECORD = ErrorInfo("decode", "NoFramesError", "the video yields no scene.")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from corridor_cli.errors import MediaError
 from corridor_cli.media.discover import SourceFile
 from corridor_cli.media.fingerprint import fingerprint
+from corridor_cli.media.readable import shown
 from corridor_cli.records import ErrorInfo
 from corridor_cli.settings import Settings
 from corridor_cli.telemetry import RunOptions, VideoState
@@ -61,7 +62,9 @@ def plan_videos(
         try:
             mark = fingerprint(source.path, full=settings.input.full_hash)
         except MediaError as error:
-            yield UnreadableSource(source, ErrorInfo("discover", type(error).__name__, str(error)))
+            yield UnreadableSource(
+                source, ErrorInfo("discover", type(error).__name__, _without_path(error, source))
+            )
             continue
         scan = scan_key(mark, settings)
         captions = caption_key(scan, settings, model_identity=model.identity, precision=model.precision)
@@ -69,6 +72,11 @@ def plan_videos(
         yield VideoPlan(
             source, mark, scan, captions, there.state.value, _needs_work(there.state.value, options)
         )
+
+
+def _without_path(error: MediaError, source: SourceFile) -> str:
+    """What the error says; the path it begins with is known to whoever reads it beside the source."""
+    return str(error).removeprefix(f"{shown(source.path)}: ")
 
 
 def _needs_work(found: VideoState, options: RunOptions) -> bool:

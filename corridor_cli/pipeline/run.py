@@ -11,7 +11,8 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Sequence
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
+from socket import socket
 
 from corridor_cli.errors import StoppedError
 from corridor_cli.hosts.hosted_engine import HostedEngine
@@ -117,7 +118,7 @@ class Pipeline:
             self._engine.submit(request)
 
     def _wait(self, signals: StopSignals) -> None:
-        ears = [*self._media.connections, signals.wake]
+        ears: list[Connection | socket] = [*self._media.connections, signals.wake]
         if self._engine.connection is not None:
             ears.append(self._engine.connection)
         wait(ears, _TICK_SECONDS)

@@ -103,7 +103,8 @@ class _Run:
             for ordinal, plan in enumerate(plans)
             if isinstance(plan, VideoPlan) and plan.needs_work
         ]
-        self._reporter.run_planned(RunPlan(len(plans), len(plans) - len(videos), self._layout.root))
+        num_skipped = sum(isinstance(plan, VideoPlan) and not plan.needs_work for plan in plans)
+        self._reporter.run_planned(RunPlan(len(plans), num_skipped, self._layout.root))
         self.tally = Tally(videos)
         writer = Writer()
         documents = Documents(self._layout, self._settings, self._options, writer, self.tally)
@@ -159,9 +160,8 @@ class _Run:
 def _num_workers(settings: Settings, num_videos: int) -> int:
     """As many as the cores allow beside main and the engine, and no more than there are videos."""
     asked = settings.decode.workers
-    if asked == "auto":
-        asked = min(max(1, num_usable_cpus() - 1), _MAX_WORKERS)
-    return max(1, min(asked, num_videos))
+    num_wanted = min(max(1, num_usable_cpus() - 1), _MAX_WORKERS) if asked == "auto" else asked
+    return max(1, min(num_wanted, num_videos))
 
 
 def _num_slots(settings: Settings, slot_bytes: int, num_workers: int) -> int:

@@ -1,7 +1,7 @@
 """Where everything lies under OUTPUT. Names only: nothing here touches the disk.
 
     <relative>.timeline.json  <relative>.failed.json  <relative>.frames/s0001-first.jpg
-    .vlmtl/lock  .vlmtl/scans/xx/<key>.json  .vlmtl/captions/xx/<key>.jsonl
+    .vlmtl/lock  .vlmtl/scans/xx/<key>.json  .vlmtl/captions/xx/<key>.jsonl  .vlmtl/pictures/xx/<hash>.txt
 
 `relative` is a source's path under its input, with the source's extension. Names in OUTPUT are always valid
 UTF-8 and leave room for a suffix. A name that cannot be kept (bytes that are not UTF-8, too long, or a folder
@@ -72,6 +72,11 @@ class OutputLayout:
     def picture_reference(self, relative: str, frame_id: str) -> str:
         """The picture's path as the timeline gives it: relative to the timeline's folder, always UTF-8."""
         return f"{self.frames(relative).name}/{frame_id}.jpg"
+
+    def pictures_made_for(self, relative: str) -> Path:
+        """Says from which scan, and in which size, the saved pictures of a source are."""
+        name = blake2b(os.fsencode(relative), digest_size=16).hexdigest()
+        return self.state / "pictures" / name[:2] / f"{name}.txt"
 
     def scan(self, scan_key: str) -> Path:
         """The scan record of a key."""

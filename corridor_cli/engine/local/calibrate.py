@@ -67,7 +67,9 @@ def calibrate(model: LocalModel, network: Any, settings: ModelSettings) -> Calib
         return Calibration(1, 1, first.seconds_per_request, ("batch size: 1, batch processing is off",))
     if settings.batch_size != "auto":
         size = min(settings.batch_size, settings.max_batch_size)
-        return Calibration(size, size, first.seconds_per_request, (f"batch size: {size}, as set",))
+        is_quick = first.seconds_per_request < _SLOW_PROBE_SECONDS
+        timed = (_try_probe(model, min(size, _CUDA_PROBES[-1])) if is_quick else None) or first
+        return Calibration(size, size, timed.seconds_per_request, (f"batch size: {size}, as set",))
     probe = _probe_cpu if model.device == "cpu" else _probe_cuda
     probes, why = probe(model, first, settings.max_batch_size)
     cost = bytes_per_request(probes, kept_bytes_per_request(network))
@@ -139,12 +141,15 @@ def _probe_cpu(model: LocalModel, first: Probe, max_batch_size: int) -> tuple[li
 
 
 def _try_probe(model: LocalModel, batch_size: int) -> Probe | None:
-    """Measure a batch, or None when it does not fit."""
+    """Measure a batch, or None when it does not fit. Raises `ModelError` when the model fails otherwise."""
     try:
         return _probe(model, batch_size)
-    except Exception as error:  # only memory is forgiven; anything else is raised again
+    except Exception as error:  # whatever a checkpoint's first batch raises says that it cannot be used
         if not is_out_of_memory(error):
-            raise
+            raise ModelError(
+                f"The model failed on its first batch: {type(error).__name__}: {error}"
+            ) from error
+    # Outside the block: inside it the exception would still hold the tensors.
     model.release_memory()
     return None
 

@@ -78,12 +78,17 @@ class PromptBuilder:
         if self._template is None:
             body = "".join(part.get("text", f"{self._image_token}\n") for part in content)
             return f"<|im_start|>user\n{body}<|im_end|>\n<|im_start|>assistant\n"
-        rendered = self._tokenizer.apply_chat_template(
-            [{"role": "user", "content": content}],
-            chat_template=self._template,
-            tokenize=False,
-            add_generation_prompt=True,
-        )
+        try:
+            rendered = self._tokenizer.apply_chat_template(
+                [{"role": "user", "content": content}],
+                chat_template=self._template,
+                tokenize=False,
+                add_generation_prompt=True,
+            )
+        except Exception as error:  # templates are programs, run in a sandbox: they raise what they like
+            raise ModelError(
+                f"The chat template cannot be rendered: {type(error).__name__}: {error}"
+            ) from error
         return str(rendered)
 
     def _text_ids(self, text: str) -> list[int]:

@@ -1,0 +1,285 @@
+"""The local engine: the words are transformers' own, and memory that runs out at any point loses nothing."""
+
+from __future__ import annotations
+
+import socket
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from engine_samples import DictStore, Listener, make_frame, make_request
+from torch.utils._python_dispatch import TorchDispatchMode
+from transformers import AutoTokenizer, InternVLForConditionalGeneration
+
+from corridor_cli.engine.checkpoint import read_checkpoint
+from corridor_cli.engine.local.engine import LocalEngine
+from corridor_cli.engine.local.failures import failure_kind
+from corridor_cli.engine.local.tiles import TileRule, cut_tiles
+from corridor_cli.engine.recovery import FailureKind
+from corridor_cli.errors import DeviceLostError, ModelError
+from corridor_cli.records import Caption, Request
+from corridor_cli.settings import ModelSettings
+
+
+def start(checkpoint: Path, store: DictStore, listener: Listener, **changes: Any) -> LocalEngine:
+    values = {"device": "cpu", "batch_size": 4, "max_tiles": 4, **changes}
+    engine = LocalEngine(ModelSettings(model=str(checkpoint), **values), store, listener)
+    engine.start()
+    return engine
+
+
+def drain(engine: LocalEngine, count: int) -> list[Caption]:
+    captions: list[Caption] = []
+    for _ in range(100):
+        captions += engine.poll(0.0)
+        if len(captions) == count:
+            return captions
+    raise AssertionError(f"{len(captions)} of {count} captions")
+
+
+@pytest.mark.parametrize("size", [(80, 60), (200, 50), (56, 56)])
+def test_the_text_is_what_generate_gives_by_hand(
+    random_checkpoint: Path, store: DictStore, listener: Listener, size: tuple[int, int]
+) -> None:
+    frame = make_frame(11, *size)
+    engine = start(random_checkpoint, store, listener)
+    engine.submit(make_request(1, (store.add(frame),), "What is here?", max_new_tokens=20))
+    (caption,) = engine.poll(0.0)
+
+    info = read_checkpoint(str(random_checkpoint), None)
+    network = InternVLForConditionalGeneration.from_pretrained(random_checkpoint).eval()
+    assert network.config.text_config.rope_parameters["rope_type"] == "dynamic"
+    tokenizer = AutoTokenizer.from_pretrained(random_checkpoint)
+    tiles = cut_tiles(torch.tensor(frame), TileRule(info.tile_px, 4, info.image_mean, info.image_std))
+    visual = f"<img>{'<IMG_CONTEXT>' * info.tokens_per_tile * len(tiles)}</img>"
+    text = f"<|im_start|>user\n{visual}\nWhat is here?<|im_end|>\n<|im_start|>assistant\n"
+    inputs = tokenizer(text, return_tensors="pt", add_special_tokens=False)
+    output = network.generate(**inputs, pixel_values=tiles, max_new_tokens=20, do_sample=False)
+    new_ids = output[0, inputs["input_ids"].shape[1] :].tolist()
+    assert caption.text == tokenizer.decode(new_ids, skip_special_tokens=True).strip()
+    assert caption.prompt_tokens == inputs["input_ids"].shape[1]
+    assert caption.output_tokens == len(new_ids)
+    assert caption.finish_reason == ("stop" if new_ids[-1] == 2 else "length")
+
+
+def test_an_end_token_stops_its_own_row_only(
+    random_checkpoint: Path, store: DictStore, listener: Listener
+) -> None:
+    """Every token that some caption's third step chose becomes an end: rows then stop at different steps."""
+    requests = [make_request(n, (store.add(make_frame(n)),), max_new_tokens=10) for n in range(6)]
+    engine = start(random_checkpoint, store, listener, batch_size=6)
+    for request in requests:
+        engine.submit(request)
+    assert engine._batcher is not None
+    model: Any = engine._batcher._model
+    prompts = [model.build_prompt(r.prompt, [store.frames[r.frames[0].slot]], 10) for r in requests]
+    rows = model.generate(prompts, ())
+    ends = tuple({row[2] for row in rows[:2]})
+    cut = [row[: next((n for n, x in enumerate(row) if x in ends), 9) + 1] for row in rows]
+    assert len({len(row) for row in cut}) > 1
+    assert model.generate(prompts, ends) == cut
+    assert [model.generate([prompt], ends)[0] for prompt in prompts] == cut
+
+
+def test_a_prompt_too_long_for_the_model_is_an_error_and_not_nonsense(
+    random_checkpoint: Path, store: DictStore, listener: Listener
+) -> None:
+    engine = start(random_checkpoint, store, listener)
+    ref = store.add(make_frame(1))
+    engine.submit(make_request(1, (ref,), "word " * 200))
+    engine.submit(make_request(2, (ref,)))
+    captions = engine.poll(0.0)
+    assert [c.error.type if c.error else None for c in captions] == ["ContextOverflow", None]
+    assert "512" in captions[0].error.message  # type: ignore[union-attr]
+    assert captions[0].text == ""
+
+
+class FailAt(TorchDispatchMode):
+    """Raises at the n-th operation, once or from then on, and watches what the failed batch had made."""
+
+    def __init__(self, error: Exception, at: int, once: bool) -> None:
+        super().__init__()
+        self.error, self.at, self.once = error, at, once
+        self.num_operations = 0
+        self.made: list[weakref.ref[torch.Tensor]] = []
+        self.num_still_held: list[int] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.num_operations += 1
+        if self.num_operations == self.at or (self.num_operations > self.at and not self.once):
+            raise type(self.error)(*self.error.args)
+        output = func(*args, **(kwargs or {}))
+        if self.num_operations < self.at and isinstance(output, torch.Tensor):
+            self.made.append(weakref.ref(output))
+        return output
+
+    def count_held(self) -> int:
+        return sum(ref() is not None for ref in self.made)
+
+
+REAL_ERRORS = [
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+    MemoryError(),
+    RuntimeError(
+        "[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory: you"
+    ),
+]
+
+
+def run_failing(
+    engine: LocalEngine, requests: Sequence[Request], mode: FailAt, listener: Listener
+) -> list[Caption]:
+    for request in requests:
+        engine.submit(request)
+    captions: list[Caption] = []
+    for _ in range(30):
+        with mode:
+            captions += engine.poll(0.0)
+        if listener.stats and listener.stats[-1].num_oom_retries:
+            mode.num_still_held.append(mode.count_held())
+        if len(captions) == len(requests):
+            return captions
+    raise AssertionError(f"{len(captions)} of {len(requests)} captions")
+
+
+@pytest.mark.parametrize("error", REAL_ERRORS, ids=["cuda", "python", "cpu"])
+@pytest.mark.parametrize("once", [True, False], ids=["once", "from-then-on"])
+def test_memory_that_runs_out_at_any_operation_loses_nothing(
+    random_checkpoint: Path, store: DictStore, listener: Listener, error: Exception, once: bool
+) -> None:
+    requests = [make_request(n, (store.add(make_frame(n)),), max_new_tokens=2) for n in range(4)]
+    engine = start(random_checkpoint, store, listener)
+    counting = FailAt(error, at=10**9, once=True)
+    expected = run_failing(engine, requests, counting, listener)
+    assert all(c.error is None for c in expected)
+    step = max(1, counting.num_operations // (5 if once else 3))
+    for at in range(1, counting.num_operations + 1, step):
+        engine = start(random_checkpoint, store, listener)
+        listener.events.clear()
+        mode = FailAt(error, at, once)
+        captions = run_failing(engine, requests, mode, listener)
+        assert sorted(c.key for c in captions) == sorted(r.key for r in requests)
+        assert set(mode.num_still_held) == {0}, f"tensors of the failed batch live on (operation {at})"
+        if once:
+            assert captions == expected
+            assert [stats.batch_size for stats in listener.stats] == [4, 2, 2]
+        else:
+            assert {c.error.type for c in captions if c.error} == {"OutOfMemory"}
+            assert [c for c in captions if not c.error] == []
+
+
+def test_a_poison_frame_costs_its_own_caption_only(
+    random_checkpoint: Path, store: DictStore, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests = [make_request(n, (store.add(make_frame(n)),)) for n in range(8)]
+    engine = start(random_checkpoint, store, listener, batch_size=8)
+    for request in requests:
+        engine.submit(request)
+    expected = drain(engine, 8)
+    from corridor_cli.engine.local import model
+
+    def cut_or_fail(frame: torch.Tensor, rule: TileRule) -> torch.Tensor:
+        if torch.equal(frame, torch.tensor(store.frames[5])):
+            raise RuntimeError("The size of tensor a (3) must match the size of tensor b (5)")
+        return cut_tiles(frame, rule)
+
+    monkeypatch.setattr(model, "cut_tiles", cut_or_fail)
+    listener.events.clear()
+    for request in requests:
+        engine.submit(request)
+    captions = drain(engine, 8)
+    assert [c.key.scene for c in captions if c.error] == [5]
+    assert [c for c in captions if not c.error] == [c for c in expected if c.key.scene != 5]
+    assert len(listener.stats) <= 1 + 2 * 3 + 2
+
+
+def test_a_broken_cuda_context_asks_for_a_new_process(
+    random_checkpoint: Path, store: DictStore, listener: Listener
+) -> None:
+    engine = start(random_checkpoint, store, listener)
+    engine.submit(make_request(1, (store.add(make_frame(1)),)))
+    error = torch.AcceleratorError("CUDA error: device-side assert triggered")
+    with FailAt(error, at=5, once=True), pytest.raises(DeviceLostError, match="device-side assert"):
+        engine.poll(0.0)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        *((error, FailureKind.OUT_OF_MEMORY) for error in REAL_ERRORS),
+        (torch.AcceleratorError("CUDA error: out of memory"), FailureKind.OUT_OF_MEMORY),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling"), FailureKind.OUT_OF_MEMORY),
+        (torch.AcceleratorError("CUDA error: an illegal memory access was"), FailureKind.DEVICE_LOST),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when"), FailureKind.DEVICE_LOST),
+        (RuntimeError("The size of tensor a must match"), FailureKind.REQUEST),
+        (ValueError("out of memory of words"), FailureKind.REQUEST),
+    ],
+)
+def test_foreign_errors_are_told_apart(error: Exception, kind: FailureKind) -> None:
+    assert failure_kind(error) is kind
+
+
+def test_an_allocation_that_really_fails_is_told_apart() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**60, dtype=torch.uint8)
+    assert failure_kind(caught.value) is FailureKind.OUT_OF_MEMORY
+
+
+def test_a_start_that_has_no_memory_says_so(
+    random_checkpoint: Path, store: DictStore, listener: Listener
+) -> None:
+    with FailAt(torch.OutOfMemoryError("CUDA out of memory."), at=400, once=False), pytest.raises(ModelError):
+        start(random_checkpoint, store, listener)
+
+
+def test_loading_needs_no_network(
+    random_checkpoint: Path, store: DictStore, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise AssertionError("the network was used")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    engine = start(random_checkpoint, store, listener)
+    engine.submit(make_request(1, (store.add(make_frame(1)),)))
+    assert engine.poll(0.0)[0].error is None
+
+
+@pytest.mark.parametrize("device", ["cuda:97", "tpu", "cuda:", "cuda:x", "gpu:0"])
+def test_a_device_that_is_not_there_is_refused(
+    random_checkpoint: Path, store: DictStore, listener: Listener, device: str
+) -> None:
+    with pytest.raises(ModelError, match="cpu"):
+        start(random_checkpoint, store, listener, device=device)
+
+
+def test_the_small_model_is_fp32_and_says_what_was_chosen(
+    random_checkpoint: Path, store: DictStore, listener: Listener
+) -> None:
+    engine = LocalEngine(ModelSettings(model=str(random_checkpoint), device="cpu"), store, listener)
+    info = engine.start()
+    assert info.dtype == "float32"
+    assert info.seconds_per_request is not None
+    assert info.seconds_per_request > 0
+    assert [reason.partition(":")[0] for reason in info.reasons] == [
+        "device", "precision", "threads", "batch size",
+    ]  # fmt: skip
+    assert info.environment["checkpoint"] == read_checkpoint(str(random_checkpoint), None).identity
+
+
+def test_tensors_missing_from_the_weights_are_refused(
+    random_checkpoint: Path, store: DictStore, listener: Listener, tmp_path: Path
+) -> None:
+    import shutil
+
+    from safetensors.torch import load_file, save_file
+
+    folder = Path(shutil.copytree(random_checkpoint, tmp_path / "checkpoint"))
+    tensors = load_file(folder / "model.safetensors")
+    del tensors["multi_modal_projector.linear_1.weight"]
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=r"lack 1 tensors, such as .*linear_1\.weight"):
+        start(folder, store, listener)
