@@ -109,7 +109,7 @@ def test_an_error_that_ends_a_run_is_a_json_line_too() -> None:
         reporter.run_failed(ModelError("no model", hint="Give --model tiny."))
     event = json.loads(stream.getvalue())
     assert (event["event"], event["exit_code"]) == ("run_failed", 5)
-    assert event["message"] == "no model Give --model tiny."
+    assert event["message"] == "no model. Give --model tiny."
 
 
 def test_a_terminal_that_cannot_move_its_cursor_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
