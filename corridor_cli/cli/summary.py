@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from corridor_cli.printable import printable, shell_word
-from corridor_cli.telemetry import RunOutcome, VideoOutcome, format_duration
+from corridor_cli.telemetry import RunOutcome, VideoOutcome, counted, format_duration
 
 _MAX_LISTED = 20
 
@@ -46,7 +46,7 @@ def summary_lines(outcome: RunOutcome, arguments: Sequence[str], *, is_dry_run: 
         "not finished": outcome.num_pending,
     }
     videos = ", ".join(f"{count:,} {status}" for status, count in counts.items() if count) or "no videos"
-    work = f"{_counted(outcome.num_scenes, 'scene')}, {_counted(outcome.num_captions, 'caption')}"
+    work = f"{counted(outcome.num_scenes, 'scene')}, {counted(outcome.num_captions, 'caption')}"
     lines = [f"{videos}; {work} in {format_duration(outcome.wall_seconds)}"]
     bad = [video for video in outcome.videos if video.status in ("partial", "failed")]
     lines += [f"  {video.status}: {_why(video)}" for video in bad[:_MAX_LISTED]]
@@ -67,10 +67,6 @@ def retry_command(arguments: Sequence[str]) -> str:
     command, *rest = arguments
     kept = [word for word in rest if word not in ("--retry-failed", "--force")]
     return " ".join(["vlmtl", shell_word(command), "--retry-failed", *map(shell_word, kept)])
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _why(video: VideoOutcome) -> str:
