@@ -146,6 +146,11 @@ def expected_time_note(num_captions: int, seconds_per_caption: float, device: st
     return f"expected time: about {format_duration(seconds)} for {count} ({seconds_per_caption:.2g} s each)"
 
 
+def counted(number: int, noun: str) -> str:
+    """A count with its noun: `1 scene`, `1,204 scenes`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def format_duration(seconds: float) -> str:
     """A length of time for people, two units at most: `4.2 s`, `3 min 12 s`, `5 h 4 min`, `2 d 3 h`."""
     if seconds < 10:

@@ -51,10 +51,11 @@ def check(
 ) -> None:
     """Tell everything that is wrong with a settings file; exit code 2 if anything is."""
     from corridor_cli.config import load_settings
+    from corridor_cli.telemetry import counted
 
     loaded = load_settings(file, [], {})
     num_given = sum(origin.kind == "file" for origin in loaded.origins.values())
-    show(f"{printable(str(file))}: good, {num_given} settings given")
+    show(f"{printable(str(file))}: good, {counted(num_given, 'setting')} given")
 
 
 @app.command(short_help="Write a commented settings file.")

@@ -76,4 +76,6 @@ class _ConsoleHandler(logging.Handler):
         self.setFormatter(TextFormatter())
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._console.print(Text(self.format(record), style=_STYLES.get(record.levelno, "")), soft_wrap=True)
+        text = Text(self.format(record), style=_STYLES.get(record.levelno, ""))
+        # Notes stay whole lines, for they hold commands to copy; only what went wrong is broken at words.
+        self._console.print(text, soft_wrap=record.levelno <= logging.INFO)

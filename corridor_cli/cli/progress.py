@@ -19,7 +19,15 @@ from corridor_cli.cli.summary import outcome_fields, summary_lines
 from corridor_cli.errors import VlmtlError
 from corridor_cli.records import BatchStats, EngineInfo, ReaderChoice, VideoInfo
 from corridor_cli.settings import LoggingSettings
-from corridor_cli.telemetry import Counters, RunOutcome, RunPlan, VideoOutcome, format_bytes, format_duration
+from corridor_cli.telemetry import (
+    Counters,
+    RunOutcome,
+    RunPlan,
+    VideoOutcome,
+    counted,
+    format_bytes,
+    format_duration,
+)
 
 _RATE_SECONDS = 10.0
 
@@ -42,8 +50,7 @@ class LogReporter:
     def run_planned(self, plan: RunPlan) -> None:
         todo = plan.num_videos - plan.num_skipped
         skipped = f", {plan.num_skipped:,} need nothing" if plan.num_skipped else ""
-        videos = "video" if todo == 1 else "videos"
-        self._tell(logging.INFO, "run_planned", f"{todo:,} {videos} to do{skipped}", asdict(plan))
+        self._tell(logging.INFO, "run_planned", f"{counted(todo, 'video')} to do{skipped}", asdict(plan))
 
     def engine_started(self, info: EngineInfo) -> None:
         message = f"model {info.model_id} on {info.device} ({info.dtype}), batch size {info.batch_size}"
@@ -60,7 +67,11 @@ class LogReporter:
         self._tell(logging.DEBUG, "video_opened", message, {"video": relative, "reader": asdict(reader)})
 
     def batch_done(self, stats: BatchStats) -> None:
-        parts = [f"{stats.wall_seconds:.2f} s", f"{stats.num_tiles} tiles", f"{stats.output_tokens} tokens"]
+        parts = [
+            f"{stats.wall_seconds:.2f} s",
+            counted(stats.num_tiles, "tile"),
+            counted(stats.output_tokens, "token"),
+        ]
         if stats.peak_memory_bytes is not None:
             parts.append(f"peak memory {format_bytes(stats.peak_memory_bytes)}")
         if stats.free_memory_bytes is not None:
@@ -74,7 +85,7 @@ class LogReporter:
     def video_finished(self, outcome: VideoOutcome) -> None:
         levels = {"failed": logging.ERROR, "partial": logging.WARNING}
         why = f": {outcome.error.message}" if outcome.error else ""
-        scenes = "" if outcome.status == "failed" else f", {outcome.num_scenes} scenes"
+        scenes = "" if outcome.status == "failed" else f", {counted(outcome.num_scenes, 'scene')}"
         message = f"{outcome.relative}: {outcome.status}{scenes}{why}"
         self._tell(levels.get(outcome.status, logging.DEBUG), "video_finished", message, asdict(outcome))
 

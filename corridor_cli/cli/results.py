@@ -18,5 +18,5 @@ def show(result: str) -> None:
         raise
     except OSError as error:
         # What is left in the buffer would fail again when Python flushes it at exit.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         raise StorageError(f"the result cannot be written to stdout: {error.strerror}") from error

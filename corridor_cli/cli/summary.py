@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from corridor_cli.printable import printable, shell_word
-from corridor_cli.telemetry import RunOutcome, VideoOutcome, format_duration
+from corridor_cli.telemetry import RunOutcome, VideoOutcome, counted, format_duration
 
 _MAX_LISTED = 20
 
@@ -35,7 +35,9 @@ def dry_run_lines(outcome: RunOutcome) -> list[str]:
 def summary_lines(outcome: RunOutcome, arguments: Sequence[str], *, is_dry_run: bool) -> list[str]:
     """What was done, what failed and why, and the command that tries it again; `arguments` are the run's."""
     if is_dry_run:
-        return [f"dry run: {outcome.num_pending:,} to do, {outcome.num_skipped:,} to skip; nothing was done"]
+        unreadable = f", {outcome.num_failed:,} cannot be read" if outcome.num_failed else ""
+        plan = f"{outcome.num_pending:,} to do, {outcome.num_skipped:,} to skip{unreadable}"
+        return [f"dry run: {plan}; nothing was done"]
     counts = {
         "complete": outcome.num_complete,
         "partial": outcome.num_partial,
@@ -44,10 +46,10 @@ def summary_lines(outcome: RunOutcome, arguments: Sequence[str], *, is_dry_run: 
         "not finished": outcome.num_pending,
     }
     videos = ", ".join(f"{count:,} {status}" for status, count in counts.items() if count) or "no videos"
-    work = f"{_counted(outcome.num_scenes, 'scene')}, {_counted(outcome.num_captions, 'caption')}"
+    work = f"{counted(outcome.num_scenes, 'scene')}, {counted(outcome.num_captions, 'caption')}"
     lines = [f"{videos}; {work} in {format_duration(outcome.wall_seconds)}"]
     bad = [video for video in outcome.videos if video.status in ("partial", "failed")]
-    lines += [f"  {video.status}: {video.relative}: {_why(video)}" for video in bad[:_MAX_LISTED]]
+    lines += [f"  {video.status}: {_why(video)}" for video in bad[:_MAX_LISTED]]
     if len(bad) > _MAX_LISTED:
         lines.append(f"  and {len(bad) - _MAX_LISTED:,} more; --json lists all of them")
     if (
@@ -67,15 +69,18 @@ def retry_command(arguments: Sequence[str]) -> str:
     return " ".join(["vlmtl", shell_word(command), "--retry-failed", *map(shell_word, kept)])
 
 
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 def _why(video: VideoOutcome) -> str:
-    return f"{video.error.message} ({video.error.type})" if video.error else "no reason was given"
+    """The file and the reason; most messages begin with the file already."""
+    if video.error is None:
+        return f"{video.relative}: some captions failed"
+    message = video.error.message
+    name = "" if message.startswith((video.path, video.relative)) else f"{video.relative}: "
+    return f"{name}{message} ({video.error.type})"
 
 
 def _plan_in_words(video: VideoOutcome) -> str:
+    if video.status == "failed":
+        return "cannot be read"
     if video.status == "pending":
         return "do" if video.found == "new" else "do again"
     return "wait for --retry-failed" if video.found in ("partial", "failed") else "skip"

@@ -20,6 +20,7 @@ def validate(
     import json
     from dataclasses import asdict
 
+    from corridor_cli.telemetry import counted
     from corridor_cli.timeline.validate import validate_output
 
     report = validate_output(output)
@@ -34,9 +35,10 @@ def validate(
         raise CheckFailedError(f"{shown}: holds no timeline, allowed: a folder that `vlmtl run` wrote to")
     if report.problems:
         num_wrong = len({problem.file for problem in report.problems})
+        checked = counted(report.num_documents, "document")
         raise CheckFailedError(
-            f"{shown}: {num_wrong} files are not as they should be, of {report.num_documents} documents",
+            f"{shown}: {checked} checked, {counted(num_wrong, 'file')} wrong",
             hint="`vlmtl run --force` writes documents anew.",
         )
     if not as_json:
-        show(f"{shown}: good, {report.num_documents} documents")
+        show(f"{shown}: good, {counted(report.num_documents, 'document')}")

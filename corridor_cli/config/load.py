@@ -52,7 +52,9 @@ def load_settings(
         if len(complaints) > _MAX_COMPLAINTS:
             num_more = len(complaints) - _MAX_COMPLAINTS
             lines.append(f"{complaints[_MAX_COMPLAINTS].origin.place}: and {num_more} more from here on")
-        raise ConfigError("\n".join(lines), hint="`vlmtl config init` writes a commented file to start from.")
+        is_file = any(complaint.origin.kind == "file" for complaint in complaints)
+        hint = "`vlmtl config init` writes a commented file to start from." if is_file else ""
+        raise ConfigError("\n".join(lines), hint=hint or "`vlmtl config show` lists the settings.")
     return LoadedSettings(_build(Settings, values, ""), origins, source, note)
 
 

@@ -18,7 +18,7 @@ import yaml
 
 from corridor_cli.printable import shortened
 
-MAX_FILE_BYTES = 256 * 1024
+MAX_FILE_BYTES = 64 * 1024  # pure Python YAML reads some 70 KB a second: a limit one can wait for
 MAX_DEPTH = 16
 _MAX_NUMBER_CHARS = 40
 

@@ -69,7 +69,7 @@ def test_a_file_is_checked(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     monkeypatch.setenv("VLMTL_NOT_OF_THE_FILE", "x")
     Path("my.yaml").write_text("output:\n  indent: 4\n")
     assert call(["config", "check", "my.yaml"]) == ExitCode.OK
-    assert capsys.readouterr().out == "my.yaml: good, 1 settings given\n"
+    assert capsys.readouterr().out == "my.yaml: good, 1 setting given\n"
     Path("my.yaml").write_text("output:\n  indent: x\n  fsnc: true\n")
     assert call(["config", "check", "my.yaml"]) == ExitCode.USAGE
     told = capsys.readouterr()

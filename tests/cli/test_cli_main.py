@@ -216,6 +216,6 @@ def test_a_broken_timeline_is_told_on_stdout(tmp_path: Path, capsys: pytest.Capt
     assert call(["validate", str(tmp_path)]) == ExitCode.CHECK_FAILED
     told = capsys.readouterr()
     assert "a[b].mp4.timeline.json: " in told.out
-    assert "1 files are not as they should be, of 1 documents" in told.err
+    assert "1 document checked, 1 file wrong" in told.err
     assert call(["validate", str(tmp_path), "--json"]) == ExitCode.CHECK_FAILED
     assert json.loads(capsys.readouterr().out)["num_documents"] == 1

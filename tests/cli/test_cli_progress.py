@@ -169,3 +169,15 @@ def test_frames_a_second_forget_what_is_long_ago() -> None:
     for second in range(10, 40):
         rate.update(replace(counters(second), frames_decoded=12_000))
     assert rate.frames_per_second == 0
+
+
+def test_a_long_error_is_broken_at_words_and_a_command_not_at_all() -> None:
+    stream = Terminal()
+    reporter = LiveReporter(Console(file=stream, width=40, color_system=None), "info")
+    words = " ".join(["word"] * 20)
+    reporter.warn(words)
+    reporter.note(words)
+    *warning, note = stream.getvalue().splitlines()
+    assert " ".join(line.strip() for line in warning) == f"vlmtl: warning: {words}"
+    assert max(map(len, warning)) <= 40
+    assert note == words

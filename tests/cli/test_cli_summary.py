@@ -10,6 +10,7 @@ from scripted_run import HOSTILE, outcome, video
 
 from corridor_cli.cli.summary import dry_run_lines, outcome_as_json, retry_command, summary_lines
 from corridor_cli.errors import ExitCode
+from corridor_cli.records import ErrorInfo
 from corridor_cli.telemetry import RunOutcome, VideoOutcome
 
 NOTHING = RunOutcome(
@@ -31,6 +32,15 @@ def test_a_run_without_failures_is_one_line() -> None:
         "2 complete; 1 scene, 3 captions in 0.1 s"
     ]
     assert summary_lines(NOTHING, ["run", "a", "b"], is_dry_run=False)[0].startswith("no videos; 0 scenes")
+
+
+def test_a_name_that_the_message_tells_is_not_told_twice() -> None:
+    error = ErrorInfo("open", "UnreadableError", "/in/a.mp4: does not exist")
+    failed = replace(
+        NOTHING, num_failed=1, videos=(VideoOutcome("/in/a.mp4", "a.mp4", "failed", error=error),)
+    )
+    lines = summary_lines(failed, ["run", "a", "b"], is_dry_run=False)
+    assert lines[1] == "  failed: /in/a.mp4: does not exist (UnreadableError)"
 
 
 def test_many_failures_are_cut_short() -> None:
@@ -78,15 +88,17 @@ def test_a_dry_run_lists_each_input_with_what_would_be_done() -> None:
         VideoOutcome("/in/old.mp4", "old.mp4", "pending", "stale"),
         VideoOutcome("/in/done.mp4", "done.mp4", "skipped", "done", Path("x")),
         VideoOutcome("/in/bad.mp4", "bad.mp4", "skipped", "failed"),
+        VideoOutcome("/in/gone.mp4", "gone.mp4", "failed", "new"),
     )
-    planned = replace(NOTHING, num_pending=2, num_skipped=2, videos=videos)
+    planned = replace(NOTHING, num_pending=2, num_skipped=2, num_failed=1, videos=videos)
     assert dry_run_lines(planned) == [
         "FOUND    PLAN                     INPUT",
         "new      do                       /in/new\\n.mp4",
         "stale    do again                 /in/old.mp4",
         "done     skip                     /in/done.mp4",
         "failed   wait for --retry-failed  /in/bad.mp4",
+        "new      cannot be read           /in/gone.mp4",
     ]
     assert summary_lines(planned, ["run"], is_dry_run=True) == [
-        "dry run: 2 to do, 2 to skip; nothing was done"
+        "dry run: 2 to do, 2 to skip, 1 cannot be read; nothing was done"
     ]

@@ -78,7 +78,7 @@ def test_keys_and_values_know_their_places() -> None:
         (b"[" * 5000, (1, 17), "nested deeper"),
         (b"{a: " * 5000, (1, 62), "nested deeper"),
         (b"- " * 5000, (1, 33), "nested deeper"),
-        (b"# x\n" * MAX_FILE_BYTES, (1, 1), "larger than 256 KiB"),
+        (b"# x\n" * MAX_FILE_BYTES, (1, 1), "larger than 64 KiB"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_place(data: bytes, place: tuple[int, int], words: str) -> None:
