@@ -79,6 +79,7 @@ class VideoInfo:
     stream_index: int
     num_video_streams: int
     warnings: tuple[str, ...] = ()
+    is_mirrored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,12 +166,16 @@ class WantedPick:
 
 @dataclass(frozen=True, slots=True)
 class ScanJob:
-    """One video to scan, or, when `wanted` is given, to take known picks from without scanning."""
+    """One video to scan, or, when `wanted` is given, to take known picks from without scanning.
+
+    `attempt` counts the workers this video has cost so far.
+    """
 
     video: int
     path: str
     wanted: tuple[WantedPick, ...] | None = None
     info: VideoInfo | None = None
+    attempt: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt, Le, Predicate
+
+
+def is_device(text: str) -> bool:
+    """Whether the text names a device: auto, cpu, cuda or cuda:N."""
+    number = text.removeprefix("cuda:")
+    return text in ("auto", "cpu", "cuda") or (number != text and number.isascii() and number.isdecimal())
+
 
 AutoOrCount = Literal["auto"] | Annotated[int, Ge(1)]
+Device = Annotated[str, Predicate(is_device)]
 
 VIDEO_EXTENSIONS = (
     "mp4", "m4v", "mov", "mkv", "webm", "avi", "ts", "m2ts", "mts",
@@ -40,7 +48,7 @@ class DecodeSettings:
     """How files become frames."""
 
     reader: Literal["auto", "decord", "pyav"] = "auto"
-    device: str = "auto"
+    device: Device = "auto"
     workers: AutoOrCount = "auto"
     threads: AutoOrCount = "auto"
     stall_seconds: Annotated[float, Gt(0)] = 60.0
@@ -79,7 +87,7 @@ class ModelSettings:
     model: str | None = None
     revision: str | None = None
     engine: Literal["local", "echo"] = "local"
-    device: str = "auto"
+    device: Device = "auto"
     batch_size: AutoOrCount = "auto"
     max_batch_size: Annotated[int, Ge(1)] = 256
     enable_batch_processing: bool = True

@@ -12,13 +12,17 @@ from corridor_cli.records import ReaderChoice, ScanFrame, VideoInfo
 class Reader(Protocol):
     """Decodes one open file. Raises `MediaError` kinds only.
 
-    `read_frames` raises `DecodeError` after the last good frame when the rest cannot be decoded.
+    `read_frames` raises `DecodeError` after the last good frame when the rest cannot be decoded. Once it is
+    over, `end` is the end of the last frame and `is_variable_frame_rate` what was measured (None: too few
+    frames); `warnings` may grow until then.
     """
 
     name: str
     info: VideoInfo
     choice: ReaderChoice
     warnings: list[str]
+    end: Fraction | None
+    is_variable_frame_rate: bool | None
 
     def read_frames(self) -> Iterator[ScanFrame]:
         """All frames in presentation order, first index 0, first time 0."""

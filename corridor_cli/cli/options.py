@@ -1,0 +1,51 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from corridor_cli.errors import ExitCode, UsageError
+from corridor_cli.printable import printable
+
+if TYPE_CHECKING:
+    from corridor_cli.config import Override
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "-c", "--config", metavar="FILE", help="Settings file; else ./config/processing.yaml if it is there."
+    ),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Set one setting, as caption.max_new_tokens=64; repeatable."
+    ),
+]
+
+
+def ask_for_command(context: typer.Context) -> None:
+    """End with the help of a group when none of its commands was named."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(ExitCode.USAGE)
+
+
+def read_sets(sets: Sequence[str]) -> list[Override]:
+    """The settings that `--set` gives, each as KEY=VALUE. Raises `UsageError`."""
+    from corridor_cli.config import Override
+
+    overrides: list[Override] = []
+    for item in sets:
+        key, equals, value = item.partition("=")
+        if not (equals and key.strip()):
+            raise UsageError(
+                f"flag --set: got '{printable(item)}', allowed: KEY=VALUE",
+                hint="For example --set caption.max_new_tokens=64; `vlmtl config show` lists the keys.",
+            )
+        overrides.append(Override(key.strip(), value, f"--set {key.strip()}"))
+    return overrides

@@ -1,0 +1,159 @@
+"""What a run tells while it goes on: the `Reporter` of the command line, as log lines.
+
+Away from a terminal a line about progress comes every `logging.progress_seconds`; on a terminal `live.py`
+draws bars instead. Level debug adds a line for each batch and each video.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any, TextIO
+
+from corridor_cli.cli.logs import open_log
+from corridor_cli.cli.summary import outcome_fields, summary_lines
+from corridor_cli.errors import VlmtlError
+from corridor_cli.records import BatchStats, EngineInfo, ReaderChoice, VideoInfo
+from corridor_cli.settings import LoggingSettings
+from corridor_cli.telemetry import Counters, RunOutcome, RunPlan, VideoOutcome, format_bytes, format_duration
+
+_RATE_SECONDS = 10.0
+
+
+class LogReporter:
+    """Tells a run's events to a log. Time comes from the counters, so a scripted run tells the same lines."""
+
+    def __init__(self, log: logging.Logger, progress_seconds: float) -> None:
+        self._log = log
+        self._progress_seconds = progress_seconds
+        self._next_progress = progress_seconds
+        self.rate = FrameRate()
+
+    def note(self, message: str) -> None:
+        self._tell(logging.INFO, "note", message)
+
+    def warn(self, message: str) -> None:
+        self._tell(logging.WARNING, "warning", message)
+
+    def run_planned(self, plan: RunPlan) -> None:
+        todo = plan.num_videos - plan.num_skipped
+        skipped = f", {plan.num_skipped:,} need nothing" if plan.num_skipped else ""
+        videos = "video" if todo == 1 else "videos"
+        self._tell(logging.INFO, "run_planned", f"{todo:,} {videos} to do{skipped}", asdict(plan))
+
+    def engine_started(self, info: EngineInfo) -> None:
+        message = f"model {info.model_id} on {info.device} ({info.dtype}), batch size {info.batch_size}"
+        self._tell(logging.INFO, "engine_started", message, asdict(info))
+        for reason in info.reasons:
+            self._tell(logging.DEBUG, "engine_choice", f"  {reason}")
+
+    def video_opened(self, relative: str, info: VideoInfo, reader: ReaderChoice) -> None:
+        rate = f", {float(info.frame_rate):.4g} fps" if info.frame_rate else ""
+        seconds = info.duration_seconds_from_header
+        length = f", {format_duration(float(seconds))}" if seconds is not None else ""
+        facts = f"{info.video_codec} {info.width_px}×{info.height_px}{rate}{length}"
+        message = f"reading {relative}: {facts}; reader {reader.name}: {reader.reason}"
+        self._tell(logging.DEBUG, "video_opened", message, {"video": relative, "reader": asdict(reader)})
+
+    def batch_done(self, stats: BatchStats) -> None:
+        parts = [f"{stats.wall_seconds:.2f} s", f"{stats.num_tiles} tiles", f"{stats.output_tokens} tokens"]
+        if stats.peak_memory_bytes is not None:
+            parts.append(f"peak memory {format_bytes(stats.peak_memory_bytes)}")
+        if stats.free_memory_bytes is not None:
+            parts.append(f"free {format_bytes(stats.free_memory_bytes)}")
+        if stats.num_oom_retries:
+            parts.append(f"{stats.num_oom_retries} × out of memory")
+        if stats.next_batch_size not in (None, stats.batch_size):
+            parts.append(f"next batch {stats.next_batch_size}")
+        self._tell(logging.DEBUG, "batch", f"batch of {stats.batch_size}: {', '.join(parts)}", asdict(stats))
+
+    def video_finished(self, outcome: VideoOutcome) -> None:
+        levels = {"failed": logging.ERROR, "partial": logging.WARNING}
+        why = f": {outcome.error.message}" if outcome.error else ""
+        scenes = "" if outcome.status == "failed" else f", {outcome.num_scenes} scenes"
+        message = f"{outcome.relative}: {outcome.status}{scenes}{why}"
+        self._tell(levels.get(outcome.status, logging.DEBUG), "video_finished", message, asdict(outcome))
+
+    def tick(self, counters: Counters) -> None:
+        self.rate.update(counters)
+        if counters.elapsed_seconds < self._next_progress:
+            return
+        self._next_progress = counters.elapsed_seconds + self._progress_seconds
+        fields = {**asdict(counters), "frames_per_second": self.rate.frames_per_second}
+        line = " · ".join([*count_parts(counters, self.rate), *state_parts(counters)])
+        self._tell(logging.INFO, "progress", line, fields)
+
+    def run_failed(self, error: VlmtlError) -> None:
+        """The run ended with an error instead of an outcome."""
+        self._tell(logging.ERROR, "run_failed", str(error), {"exit_code": int(error.exit_code)})
+
+    def run_finished(self, outcome: RunOutcome, arguments: list[str], *, is_dry_run: bool) -> None:
+        """The closing summary: what was done, what failed and why, and how to try it again."""
+        first, *more = summary_lines(outcome, arguments, is_dry_run=is_dry_run)
+        self._tell(logging.INFO, "run_finished", first, outcome_fields(outcome))
+        for line in more:
+            self._tell(logging.INFO, "summary", line)
+
+    def _tell(self, level: int, event: str, message: str, fields: dict[str, Any] | None = None) -> None:
+        self._log.log(level, "%s", message, extra={"event": event, "fields": fields or {}})
+
+
+class FrameRate:
+    """Frames decoded a second over the last ten seconds; None until it can be known."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def update(self, counters: Counters) -> None:
+        self._seen.append((counters.elapsed_seconds, counters.frames_decoded))
+        while len(self._seen) > 2 and self._seen[1][0] < counters.elapsed_seconds - _RATE_SECONDS:
+            self._seen.popleft()
+
+    @property
+    def frames_per_second(self) -> float | None:
+        if not self._seen:
+            return None
+        (start, first), (end, last) = self._seen[0], self._seen[-1]
+        return max(last - first, 0) / (end - start) if end - start >= 1 else None
+
+
+def count_parts(counters: Counters, rate: FrameRate) -> list[str]:
+    """What was done so far, for a line."""
+    waiting = f" ({counters.captions_pending:,} waiting)" if counters.captions_pending else ""
+    failed = f" ({counters.videos_failed:,} failed)" if counters.videos_failed else ""
+    frames = rate.frames_per_second
+    return [
+        f"videos {counters.videos_done:,}/{counters.videos_total:,}{failed}",
+        f"scenes {counters.scenes:,}",
+        f"captions {counters.captions_done:,}{waiting}",
+        f"{frames:,.0f} frames/s" if frames is not None else "- frames/s",
+    ]
+
+
+def state_parts(counters: Counters) -> list[str]:
+    """How the run works and how long it will take, for a line."""
+    eta = counters.eta_seconds
+    memory = counters.memory_bytes
+    return [
+        f"batch {counters.batch_size or '-'}",
+        f"memory {format_bytes(memory) if memory is not None else '-'}",
+        f"elapsed {format_duration(counters.elapsed_seconds)}",
+        f"ETA {format_duration(eta) if eta is not None else 'not known yet'}",
+    ]
+
+
+@contextmanager
+def open_reporter(settings: LoggingSettings, stream: TextIO) -> Iterator[LogReporter]:
+    """A reporter that fits the stream: bars on a terminal, lines elsewhere."""
+    is_terminal = stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
+    if is_terminal and settings.format == "text" and settings.level in ("debug", "info"):
+        from corridor_cli.cli.live import LiveReporter, terminal
+
+        with LiveReporter(terminal(stream), settings.level) as reporter:
+            yield reporter
+    else:
+        yield LogReporter(open_log(settings, stream), settings.progress_seconds)

@@ -1,0 +1,165 @@
+"""`vlmtl run`: from the command line to a run and from its outcome to an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from corridor_cli.cli.options import ConfigFile, Set, read_sets
+from corridor_cli.cli.results import show
+from corridor_cli.errors import UsageError, VlmtlError
+from corridor_cli.printable import printable
+
+if TYPE_CHECKING:
+    from corridor_cli.config import Override
+    from corridor_cli.telemetry import RunOptions
+
+# parameter of `run`: the flag and the setting it stands for
+_FLAGS = {
+    "model": ("--model", "gpu_pipeline.internvl3.model"),
+    "engine": ("--engine", "gpu_pipeline.internvl3.engine"),
+    "device": ("--device", "gpu_pipeline.internvl3.device"),
+    "batch_size": ("--batch-size", "gpu_pipeline.internvl3.batch_size"),
+    "include": ("--include", "input.include"),
+    "exclude": ("--exclude", "input.exclude"),
+    "limit": ("--limit", "input.limit"),
+    "fail_fast": ("--fail-fast", "errors.fail_fast"),
+    "log_format": ("--log-format", "logging.format"),
+}
+
+
+class RunCommand(TyperCommand):
+    """Shows its arguments as they are meant; typer itself would write `{INPUT... OUTPUT}...`."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        return ["[OPTIONS]", "INPUT... OUTPUT"]
+
+
+def run(
+    context: typer.Context,
+    paths: Annotated[list[str], typer.Argument(metavar="INPUT... OUTPUT", hidden=True)],
+    config: ConfigFile = None,
+    sets: Set = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Hugging Face id, local folder, or tiny (bundled).")
+    ] = None,
+    engine: Annotated[
+        str | None, typer.Option(metavar="local|echo", help="Run the model, or make captions up to try out.")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(metavar="auto|cpu|cuda[:N]", help="Where the model runs.")
+    ] = None,
+    batch_size: Annotated[
+        str | None, typer.Option(metavar="auto|N", help="Requests that run together.")
+    ] = None,
+    include: Annotated[
+        list[str] | None, typer.Option(metavar="PATTERN", help="Take only files like this; repeatable.")
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(metavar="PATTERN", help="Leave files like this out; repeatable.")
+    ] = None,
+    limit: Annotated[str | None, typer.Option(metavar="N", help="Take only the first N files.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Do finished videos again.")] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try inputs again that failed or are partial.")
+    ] = False,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="Stop at the first input that fails.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON on stdout.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Tell errors only.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Tell of each batch and each video.")
+    ] = False,
+    log_format: Annotated[
+        str | None, typer.Option(metavar="text|json", help="How to write on stderr.")
+    ] = None,
+) -> None:
+    """Turn videos into scene-by-scene timelines with captions.
+
+    INPUT is a file, a folder (with all below it) or a pattern; the last path, OUTPUT, is the folder to write
+    to. -- ends the options, for names that begin with a dash.
+
+    Finished videos are skipped, and a run that was stopped goes on where it was: give the same command again.
+    """
+    from corridor_cli.telemetry import RunOptions
+
+    inputs, output = _split(paths)
+    options = RunOptions(dry_run=dry_run, force=force, retry_failed=retry_failed)
+    overrides = [*read_sets(sets or []), *_overrides(context.params)]
+    raise typer.Exit(_run(inputs, output, config, overrides, options, as_json=as_json))
+
+
+def _split(paths: list[str]) -> tuple[list[str], Path]:
+    if len(paths) < 2:
+        raise UsageError(
+            f"got one path ({printable(paths[0])}), allowed: one INPUT or more, and then OUTPUT",
+            hint="The last path is the folder to write to: vlmtl run videos/ out/",
+        )
+    *inputs, output = paths
+    if Path(output).is_file():
+        raise UsageError(
+            f"OUTPUT is {printable(output)}, which is a file, allowed: a folder, new or not",
+            hint="The last path is the folder to write to: vlmtl run videos/ out/",
+        )
+    return inputs, Path(output)
+
+
+def _overrides(parameters: dict[str, Any]) -> list[Override]:
+    from corridor_cli.config import Override
+
+    overrides: list[Override] = []
+    for parameter, (flag, setting) in _FLAGS.items():
+        value = parameters[parameter]
+        if isinstance(value, (list, tuple)):
+            value = tuple(value) or None
+        if value is not None and value is not False:
+            overrides.append(Override(setting, value, flag))
+    if parameters["quiet"] and parameters["verbose"]:
+        raise UsageError("got both -q and -v, allowed: one of them")
+    if parameters["quiet"]:
+        overrides.append(Override("logging.level", "error", "-q"))
+    if parameters["verbose"]:
+        overrides.append(Override("logging.level", "debug", "-v"))
+    return overrides
+
+
+def _run(
+    inputs: list[str],
+    output: Path,
+    config: Path | None,
+    overrides: list[Override],
+    options: RunOptions,
+    *,
+    as_json: bool,
+) -> int:
+    from corridor_cli.cli.progress import open_reporter
+    from corridor_cli.cli.summary import dry_run_lines, outcome_as_json
+    from corridor_cli.config import load_settings
+    from corridor_cli.runners.local import run_local
+
+    loaded = load_settings(config, overrides, os.environ)
+    with open_reporter(loaded.settings.logging, sys.stderr) as reporter:
+        if loaded.source is not None:
+            reporter.note(loaded.note)
+        try:
+            outcome = run_local(inputs, output, loaded, options, reporter)
+        except VlmtlError as error:
+            if loaded.settings.logging.format != "json":
+                raise
+            reporter.run_failed(error)
+            return error.exit_code
+        reporter.run_finished(outcome, sys.argv[1:], is_dry_run=options.dry_run)
+    if as_json:
+        show(outcome_as_json(outcome))
+    elif options.dry_run:
+        show("\n".join(dry_run_lines(outcome)))
+    return outcome.exit_code

@@ -1,0 +1,81 @@
+"""What a run says when it is over: for people, and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from corridor_cli.printable import printable, shell_word
+from corridor_cli.telemetry import RunOutcome, VideoOutcome, format_duration
+
+_MAX_LISTED = 20
+
+
+def outcome_fields(outcome: RunOutcome) -> dict[str, Any]:
+    """The outcome without its videos, as JSON values."""
+    fields = asdict(outcome)
+    del fields["videos"]
+    return fields | {"exit_code": int(outcome.exit_code)}
+
+
+def outcome_as_json(outcome: RunOutcome) -> str:
+    """The whole outcome as JSON in ASCII; bytes of names that are not UTF-8 are lone surrogates."""
+    document = {**outcome_fields(outcome), "videos": [asdict(video) for video in outcome.videos]}
+    return json.dumps(document, indent=2, default=str)
+
+
+def dry_run_lines(outcome: RunOutcome) -> list[str]:
+    """A line for each input: what is there from earlier runs, what would be done, and its path."""
+    rows = [(video.found, _plan_in_words(video), printable(video.path)) for video in outcome.videos]
+    return [f"{found:<8} {plan:<24} {path}" for found, plan, path in (("FOUND", "PLAN", "INPUT"), *rows)]
+
+
+def summary_lines(outcome: RunOutcome, arguments: Sequence[str], *, is_dry_run: bool) -> list[str]:
+    """What was done, what failed and why, and the command that tries it again; `arguments` are the run's."""
+    if is_dry_run:
+        return [f"dry run: {outcome.num_pending:,} to do, {outcome.num_skipped:,} to skip; nothing was done"]
+    counts = {
+        "complete": outcome.num_complete,
+        "partial": outcome.num_partial,
+        "failed": outcome.num_failed,
+        "skipped": outcome.num_skipped,
+        "not finished": outcome.num_pending,
+    }
+    videos = ", ".join(f"{count:,} {status}" for status, count in counts.items() if count) or "no videos"
+    work = f"{_counted(outcome.num_scenes, 'scene')}, {_counted(outcome.num_captions, 'caption')}"
+    lines = [f"{videos}; {work} in {format_duration(outcome.wall_seconds)}"]
+    bad = [video for video in outcome.videos if video.status in ("partial", "failed")]
+    lines += [f"  {video.status}: {video.relative}: {_why(video)}" for video in bad[:_MAX_LISTED]]
+    if len(bad) > _MAX_LISTED:
+        lines.append(f"  and {len(bad) - _MAX_LISTED:,} more; --json lists all of them")
+    if (
+        any(video.found in ("partial", "failed") for video in outcome.videos if video.status == "skipped")
+        or bad
+    ):
+        lines.append(f"to try them again: {retry_command(arguments)}")
+    if outcome.num_pending:
+        lines.append("to go on: give the same command again")
+    return lines
+
+
+def retry_command(arguments: Sequence[str]) -> str:
+    """The command line that tries failed inputs again, ready to paste into a shell."""
+    command, *rest = arguments
+    kept = [word for word in rest if word not in ("--retry-failed", "--force")]
+    return " ".join(["vlmtl", shell_word(command), "--retry-failed", *map(shell_word, kept)])
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _why(video: VideoOutcome) -> str:
+    return f"{video.error.message} ({video.error.type})" if video.error else "no reason was given"
+
+
+def _plan_in_words(video: VideoOutcome) -> str:
+    if video.status == "pending":
+        return "do" if video.found == "new" else "do again"
+    return "wait for --retry-failed" if video.found in ("partial", "failed") else "skip"

@@ -1,0 +1,170 @@
+"""Main's side of the media workers: who is idle, who is stuck, which slots are whose.
+
+A worker is persistent and owns a ring of slots; a full ring blocks it, and that is all the back-pressure
+there is. A worker that stalls or dies costs at most the video in its hands: it is replaced, the video is
+reported lost, and its ring passes to the successor except for the slots the engine still reads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from multiprocessing.connection import Connection
+
+from corridor_cli.errors import LimitError, StalledError, VlmtlError, WorkerDiedError
+from corridor_cli.hosts.channel import ChannelClosedError
+from corridor_cli.hosts.messages import JobLost, WorkerSetup
+from corridor_cli.hosts.process import ChildProcess
+from corridor_cli.records import (
+    ErrorInfo,
+    Progress,
+    ScanEnd,
+    ScanJob,
+    SceneFrames,
+    SlotsFreed,
+    VideoOpened,
+)
+
+WorkerEvent = VideoOpened | SceneFrames | Progress | ScanEnd | JobLost
+
+# One thread a worker: several files at once use the cores better than several threads on one file.
+_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+class _Worker:
+    """One child, its ring of slots, and the job in its hands."""
+
+    def __init__(self, ring: range) -> None:
+        self.ring = ring
+        self.lent: set[int] = set()  # reported with pixels and not yet freed
+        self.child: ChildProcess | None = None
+        self.job: ScanJob | None = None
+        self.started_at = 0.0
+        self.last_heard = 0.0
+        self.waited_seconds = 0.0
+
+    def hear(self, event: WorkerEvent) -> None:
+        """Note a sign of life; time spent waiting for slots does not count against the job's limit."""
+        now = time.monotonic()
+        if isinstance(event, Progress) and event.is_waiting:
+            self.waited_seconds += now - self.last_heard
+        self.last_heard = now
+
+
+class MediaPool:
+    """The media workers of a run. Use `connections` to wait, then `receive` what is there."""
+
+    def __init__(self, setup: WorkerSetup, arena_fd: int, num_workers: int, slots_per_worker: int) -> None:
+        self._setup = setup
+        self._arena_fd = arena_fd
+        rings = (range(i * slots_per_worker, (i + 1) * slots_per_worker) for i in range(num_workers))
+        self._workers = [_Worker(ring) for ring in rings]
+
+    @property
+    def connections(self) -> list[Connection]:
+        return [worker.child.channel.connection for worker in self._workers if worker.child]
+
+    @property
+    def pids(self) -> list[int]:
+        return [worker.child.pid for worker in self._workers if worker.child]
+
+    def has_idle_worker(self) -> bool:
+        return any(worker.job is None for worker in self._workers)
+
+    def is_busy(self) -> bool:
+        return any(worker.job is not None for worker in self._workers)
+
+    def start(self, job: ScanJob) -> None:
+        """Give a job to an idle worker; there must be one. A worker that died idle is replaced first."""
+        worker = next(worker for worker in self._workers if worker.job is None)
+        worker.job = job
+        worker.started_at = worker.last_heard = time.monotonic()
+        worker.waited_seconds = 0.0
+        try:
+            self._running(worker).channel.send(job)
+        except ChannelClosedError:
+            self._discard(worker)
+            self._running(worker).channel.send(job)
+
+    def receive(self) -> Iterator[WorkerEvent]:
+        """Everything the workers have said, and the jobs of those that died."""
+        for worker in self._workers:
+            while worker.child and worker.child.channel.has_record():
+                try:
+                    event = worker.child.channel.receive()
+                except ChannelClosedError:
+                    yield from self._bury(worker)
+                    break
+                worker.hear(event)
+                if isinstance(event, SceneFrames):
+                    worker.lent.update(picked.frame.slot for picked in event.picks if picked.frame)
+                elif isinstance(event, ScanEnd):
+                    worker.job = None
+                yield event
+
+    def kill_stuck(self) -> Iterator[JobLost]:
+        """Kill workers that have said nothing for too long, or have had their file for too long."""
+        now = time.monotonic()
+        limits = self._setup.decode
+        for worker in self._workers:
+            if worker.job is None:
+                continue
+            silent_seconds = now - worker.last_heard
+            busy_seconds = now - worker.started_at - worker.waited_seconds
+            error: VlmtlError
+            if silent_seconds > limits.stall_seconds:
+                error = StalledError(
+                    f"the decoder gave no sign of life for {silent_seconds:.0f} s and was killed "
+                    f"(decode.stall_seconds is {limits.stall_seconds:g})."
+                )
+            elif limits.max_seconds is not None and busy_seconds > limits.max_seconds:
+                error = LimitError(
+                    f"decoding took more than the {limits.max_seconds:g} s allowed by decode.max_seconds."
+                )
+            else:
+                continue
+            yield self._lose(worker, error)
+
+    def free(self, slot: int) -> None:
+        """The engine has read the slot: give it back to the worker whose ring it is in."""
+        worker = next(worker for worker in self._workers if slot in worker.ring)
+        worker.lent.discard(slot)
+        if worker.child:
+            # A death is noticed by `receive`; the slot then goes to the successor.
+            with contextlib.suppress(ChannelClosedError):
+                worker.child.channel.send(SlotsFreed((slot,)))
+
+    def close(self) -> None:
+        """End all workers at once: what they hold can be decoded again."""
+        for worker in self._workers:
+            if worker.child:
+                worker.child.kill()
+                worker.child = None
+
+    def _running(self, worker: _Worker) -> ChildProcess:
+        if worker.child is None:
+            worker.child = ChildProcess("corridor_cli.hosts.media_worker", self._arena_fd, _ENVIRONMENT)
+            free = tuple(slot for slot in worker.ring if slot not in worker.lent)
+            worker.child.channel.send(replace(self._setup, free_slots=free))
+        return worker.child
+
+    def _bury(self, worker: _Worker) -> Iterator[JobLost]:
+        assert worker.child is not None
+        error = WorkerDiedError(f"the decoder's process {worker.child.reap()}.")
+        if worker.job:
+            yield self._lose(worker, error)
+        else:
+            self._discard(worker)
+
+    def _lose(self, worker: _Worker, error: VlmtlError) -> JobLost:
+        assert worker.job is not None
+        video, worker.job = worker.job.video, None
+        self._discard(worker)
+        return JobLost(video, ErrorInfo("decode", type(error).__name__, str(error)))
+
+    def _discard(self, worker: _Worker) -> None:
+        if worker.child:
+            worker.child.kill()
+            worker.child = None

@@ -1,0 +1,218 @@
+"""The child that decodes: a job in, scenes with their picks out, pixels into shared memory.
+
+One job at a time. Between frames it tells main that it lives; while its ring of slots is full it waits,
+and says so. It never decides what to do about a bad file: it reports how far it came.
+"""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from corridor_cli.errors import MediaError
+from corridor_cli.hosts.channel import Channel, Inbox
+from corridor_cli.hosts.messages import WorkerSetup
+from corridor_cli.hosts.process import enter_child
+from corridor_cli.hosts.slots import Slots
+from corridor_cli.media.base import Reader
+from corridor_cli.media.open_reader import open_reader
+from corridor_cli.media.picks import KnownPick, read_picks
+from corridor_cli.media.pictures import encode_jpeg, shrink
+from corridor_cli.media.readable import shown
+from corridor_cli.records import (
+    ErrorInfo,
+    FrameRef,
+    Pick,
+    PickedFrame,
+    Progress,
+    ScanEnd,
+    ScanFrame,
+    ScanJob,
+    SceneFrames,
+    SlotsFreed,
+    VideoOpened,
+    WantedPick,
+)
+from corridor_cli.scenes.find import FoundScene, SceneFinder
+from corridor_cli.scenes.picking import PickedScanFrame
+from corridor_cli.settings import DecodeSettings
+
+if TYPE_CHECKING:
+    from corridor_cli.records import Pixels
+
+_HEARTBEAT_SECONDS = 0.5
+_FULL_QUALITY = 95
+
+
+def main(channel_fd: int, arena_fd: int, parent_pid: int) -> None:
+    """Serve main until it hangs up."""
+    enter_child(parent_pid)
+    channel = Channel(channel_fd)
+    inbox = Inbox(channel)
+    setup: WorkerSetup = inbox.get()
+    worker = _MediaWorker(setup, Slots(arena_fd, setup.slot_bytes), channel, inbox)
+    while True:
+        worker.take(inbox.get())
+
+
+class _MediaWorker:
+    def __init__(self, setup: WorkerSetup, slots: Slots, channel: Channel, inbox: Inbox) -> None:
+        self._setup = setup
+        self._slots = slots
+        self._channel = channel
+        self._inbox = inbox
+        self._free = deque(setup.free_slots)
+        self._progress = Progress(0, 0, 0.0)
+        self._last_beat = 0.0
+
+    def take(self, message: ScanJob | SlotsFreed) -> None:
+        if isinstance(message, SlotsFreed):
+            self._free.extend(message.slots)
+            return
+        self._progress = Progress(message.video, 0, 0.0)
+        decode = self._setup.decode
+        if message.attempt > 0:
+            # What killed a worker may have been decord, which can hang for good (decord 269, 373, 375).
+            decode = replace(decode, reader="pyav")
+        if message.wanted is None:
+            self._scan(message, decode)
+        else:
+            self._fetch(message, decode)
+
+    # --- a whole file ---
+
+    def _scan(self, job: ScanJob, decode: DecodeSettings) -> None:
+        try:
+            reader = open_reader(Path(job.path), decode, for_picks=False)
+        except MediaError as error:
+            self._channel.send(_end_without_frames(job, error))
+            return
+        self._channel.send(VideoOpened(job.video, reader.info, reader.choice))
+        finder = SceneFinder(self._setup.scenes, self._setup.frames)
+        error_info = None
+        end = Fraction(0)
+        try:
+            for frame in self._beating(reader.read_frames()):
+                end, interval = frame.time, frame.time - end
+                self._deliver(finder.push(frame))
+        except MediaError as error:
+            error_info = _error_info(error, job.path)
+        finally:
+            reader.close()
+        if self._progress.num_frames:
+            # Stopped in mid-file, the reader has measured no end: the last frame lasts as the one before.
+            end = reader.end if reader.end is not None else end + interval
+            self._deliver(finder.finish(end))
+        self._channel.send(self._scan_end(reader, finder, end, error_info))
+
+    def _scan_end(
+        self, reader: Reader, finder: SceneFinder, duration: Fraction, error: ErrorInfo | None
+    ) -> ScanEnd:
+        return ScanEnd(
+            video=self._progress.video,
+            num_frames=self._progress.num_frames,
+            duration=duration,
+            is_variable_frame_rate=reader.is_variable_frame_rate,
+            transitions=finder.transitions,
+            reader=reader.choice,
+            # The container's own warnings travel with the VideoInfo.
+            warnings=tuple(each for each in reader.warnings if each not in reader.info.warnings),
+            error=error,
+        )
+
+    def _beating(self, frames: Iterator[ScanFrame]) -> Iterator[ScanFrame]:
+        for num_frames, frame in enumerate(frames, start=1):
+            self._progress = Progress(self._progress.video, num_frames, float(frame.time))
+            self._beat()
+            yield frame
+
+    def _deliver(self, scenes: list[FoundScene]) -> None:
+        for found in scenes:
+            picked = tuple(self._hand_over(pick) for pick in found.picks)
+            scene = found.scene
+            self._channel.send(SceneFrames(self._progress.video, scene.index, scene, picked))
+
+    def _hand_over(self, picked: PickedScanFrame) -> PickedFrame:
+        rgb = picked.frame.rgb()
+        pick = Pick(
+            role=picked.role,
+            frame_index=picked.frame.index,
+            time=picked.frame.time,
+            selection_reason=picked.selection_reason,
+            duplicate_of=picked.duplicate_of,
+            rgb_crc32=zlib.crc32(rgb.data),
+        )
+        return PickedFrame(pick, None if pick.duplicate_of else self._write(rgb), self._encode(rgb))
+
+    # --- the picks of a known scan ---
+
+    def _fetch(self, job: ScanJob, decode: DecodeSettings) -> None:
+        assert job.wanted is not None
+        wanted_of: dict[KnownPick, list[WantedPick]] = {}
+        for wanted in job.wanted:
+            known = KnownPick(wanted.pick.frame_index, wanted.pick.time, wanted.pick.rgb_crc32)
+            wanted_of.setdefault(known, []).append(wanted)
+        choice = None
+        error_info = None
+        try:
+            for frame, reader in read_picks(Path(job.path), list(wanted_of), decode, job.info):
+                choice = reader
+                rgb = frame.rgb()
+                known = KnownPick(frame.index, frame.time, zlib.crc32(rgb.data))
+                for wanted in wanted_of[known]:
+                    self._hand_back(job.video, wanted, rgb)
+                self._beat()
+        except MediaError as error:
+            error_info = _error_info(error, job.path)
+        end = ScanEnd(job.video, 0, Fraction(0), None, (), choice, (), error_info)
+        self._channel.send(end)
+
+    def _hand_back(self, video: int, wanted: WantedPick, rgb: Pixels) -> None:
+        frame = self._write(rgb) if wanted.for_model else None
+        image = self._encode(rgb) if wanted.for_image else None
+        picked = PickedFrame(wanted.pick, frame, image)
+        self._channel.send(SceneFrames(video, wanted.scene_index, None, (picked,)))
+
+    # --- one picture ---
+
+    def _write(self, rgb: Pixels) -> FrameRef:
+        return self._slots.write(self._wait_for_slot(), shrink(rgb, self._setup.max_pixels))
+
+    def _wait_for_slot(self) -> int:
+        while not self._free:
+            message = self._inbox.get(_HEARTBEAT_SECONDS)
+            if message is None:
+                self._beat(is_waiting=True)
+            else:
+                assert isinstance(message, SlotsFreed), message
+                self._free.extend(message.slots)
+        return self._free.popleft()
+
+    def _encode(self, rgb: Pixels) -> bytes | None:
+        frames = self._setup.frames
+        if frames.save == "none":
+            return None
+        if frames.save == "full":
+            return encode_jpeg(rgb, None, _FULL_QUALITY)
+        return encode_jpeg(rgb, frames.thumbnail_px)
+
+    def _beat(self, *, is_waiting: bool = False) -> None:
+        now = time.monotonic()
+        if now - self._last_beat >= _HEARTBEAT_SECONDS or is_waiting:
+            self._last_beat = now
+            self._channel.send(replace(self._progress, is_waiting=is_waiting))
+
+
+def _error_info(error: MediaError, path: str) -> ErrorInfo:
+    """The error as data; which file it is about is known to whoever reads it, so its path is taken off."""
+    return ErrorInfo("decode", type(error).__name__, str(error).removeprefix(f"{shown(path)}: "))
+
+
+def _end_without_frames(job: ScanJob, error: MediaError) -> ScanEnd:
+    return ScanEnd(job.video, 0, Fraction(0), None, (), None, (), _error_info(error, job.path))

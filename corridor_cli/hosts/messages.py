@@ -1,0 +1,36 @@
+"""What main tells a child at its start, and what the pools tell the pipeline about their children."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from corridor_cli.records import ErrorInfo
+from corridor_cli.settings import DecodeSettings, FrameSettings, ModelSettings, SceneSettings
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSetup:
+    """A media worker's first message. `max_pixels` is what a slot holds; a pick is shrunk to it."""
+
+    decode: DecodeSettings
+    scenes: SceneSettings
+    frames: FrameSettings
+    slot_bytes: int
+    max_pixels: int
+    free_slots: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSetup:
+    """An engine host's first message."""
+
+    model: ModelSettings
+    slot_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobLost:
+    """A media worker stalled or died with this video in hand."""
+
+    video: int
+    error: ErrorInfo

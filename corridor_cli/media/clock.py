@@ -1,0 +1,117 @@
+"""Timestamps as the file has them → a time axis that begins at 0 and always moves forward, exact."""
+
+from __future__ import annotations
+
+from collections import Counter
+from fractions import Fraction
+
+# With neither rate nor two timestamps something must stand for a frame's length; a warning says so.
+FALLBACK_INTERVAL = Fraction(1, 25)
+# A step back by more than this is a new time axis (joined recordings), not B-frames packed out of order.
+DISCONTINUITY_SECONDS = 1
+# Some intervals differ in any file (one dropped frame); from this share on the rate is called variable.
+VARIABLE_SHARE = Fraction(3, 100)
+MAX_KNOWN_INTERVALS = 1024
+
+
+class Clock:
+    """Gives each frame, in the order decoded, its time: (PTS - first PTS) × time base wherever that is sane.
+
+    A missing PTS continues at the usual interval; one that repeats or goes back is moved half an interval
+    behind the frame before it, so that later good ones are met again. `warnings` says so once each.
+    """
+
+    def __init__(self, time_base: Fraction, frame_rate: Fraction | None) -> None:
+        self._time_base = time_base
+        self._frame_rate = frame_rate
+        self._origin_ticks: int | None = None
+        self._last: Fraction | None = None
+        self._last_duration = Fraction(0)
+        self._intervals: Counter[Fraction] = Counter()
+        self._max_interval = Fraction(0)
+        self.warnings: list[str] = []
+
+    def place(self, pts: int | None, duration_ticks: int) -> Fraction:
+        """The time of the next frame."""
+        time = self._natural(pts)
+        if self._last is not None:
+            if time is None:
+                self._say_once("some frames have no timestamp; theirs follow from the frame rate")
+                time = self._last + self.interval
+            elif time <= self._last:
+                time = self._mend(time)
+            else:
+                self._note_interval(time - self._last)
+        elif time is None:
+            self._say_once("some frames have no timestamp; theirs follow from the frame rate")
+            time = Fraction(0)
+        self._last = time
+        self._last_duration = max(duration_ticks, 0) * self._time_base
+        return time
+
+    def _natural(self, pts: int | None) -> Fraction | None:
+        if pts is None:
+            return None
+        if self._origin_ticks is None:
+            after = Fraction(0) if self._last is None else self._last + self.interval
+            self._origin_ticks = pts - round(after / self._time_base)
+        return (pts - self._origin_ticks) * self._time_base
+
+    def _mend(self, time: Fraction) -> Fraction:
+        assert self._last is not None
+        assert self._origin_ticks is not None
+        if self._last - time > DISCONTINUITY_SECONDS:
+            self._say_once("timestamps start again in the middle; the later part follows the earlier one")
+            self._origin_ticks -= round((self._last + self.interval - time) / self._time_base)
+            return self._last + self.interval
+        self._say_once("timestamps repeat or go back; the frames concerned are moved forward")
+        # The rate bounds the step: the interval just before a step back is often a long one.
+        step = min(self.interval, 1 / self._frame_rate) if self._frame_rate else self.interval
+        return self._last + step / 2
+
+    def _note_interval(self, interval: Fraction) -> None:
+        self._max_interval = max(self._max_interval, interval)
+        if interval in self._intervals or len(self._intervals) < MAX_KNOWN_INTERVALS:
+            self._intervals[interval] += 1
+
+    def _say_once(self, warning: str) -> None:
+        if warning not in self.warnings:
+            self.warnings.append(warning)
+
+    @property
+    def interval(self) -> Fraction:
+        """The usual time between frames: the commonest so far, else from the frame rate, else 1/25 s."""
+        if self._intervals:
+            return self._intervals.most_common(1)[0][0]
+        return 1 / self._frame_rate if self._frame_rate else FALLBACK_INTERVAL
+
+    @property
+    def max_interval(self) -> Fraction:
+        """The longest time between two frames so far; 0 before the second."""
+        return self._max_interval
+
+    def is_variable(self, num_lost: int) -> bool | None:
+        """Whether the frame rate varies, as measured; None with fewer than three good ones.
+
+        An interval differs when it is off the commonest by more than a tenth and more than the rounding
+        of a coarse time base. `num_lost` frames that could not be decoded account for a gap each.
+        """
+        if self._intervals.total() < 2:
+            return None
+        common = self.interval
+        rounding = self._time_base if common >= 3 * self._time_base else Fraction(0)
+        margin = max(common / 10, rounding)
+        num_off = sum(n for interval, n in self._intervals.items() if abs(interval - common) > margin)
+        return num_off - num_lost > self._intervals.total() * VARIABLE_SHARE
+
+    def end(self, header_end: Fraction | None) -> Fraction:
+        """The end of the last frame: by its own duration, else the usual interval, else the header's end."""
+        assert self._last is not None, "no frame was placed"
+        if self._last_duration > 0:
+            return self._last + self._last_duration
+        if self._intervals or self._frame_rate:
+            return self._last + self.interval
+        if header_end is not None and header_end > self._last:
+            return header_end
+        self._say_once("neither frame rate nor duration is known; the last frame is given 1/25 s")
+        return self._last + FALLBACK_INTERVAL

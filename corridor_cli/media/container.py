@@ -1,0 +1,125 @@
+"""Open a media file with FFmpeg, and nothing else: local files only, video containers only.
+
+FFmpeg would also follow playlists, concat scripts, device names and URLs; the allow-lists keep them out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.error
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from corridor_cli.errors import DecodeError, MediaError, NotVideoError, NoVideoStreamError, UnreadableError
+from corridor_cli.media.readable import read_head, shown
+
+# FFmpeg's own logging can deadlock with the GIL and frame threads (PyAV 751); errors arrive as exceptions.
+av.logging.set_level(None)
+
+# What PyAV raises on damaged data; ValueError also for a packet of a codec it has no decoder for.
+AV_ERRORS = (av.error.FFmpegError, ValueError)
+
+# Demuxers that read one self-contained file. Left out on purpose: hls, dash, concat, image2, sdp, rtsp, tty …
+DEMUXERS = (
+    "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc,flv,asf,ogg,mxf,ivf,obu,nut,gif,apng,dv,rm"
+)
+
+# FFmpeg's own, for a stream that names none.
+DEFAULT_TIME_BASE = Fraction(1, 90_000)
+
+# Openings of text files that FFmpeg or a player would follow to other files.
+SCRIPTS = {
+    b"#EXTM3U": "an HLS playlist",
+    b"ffconcat": "a concat script",
+    b"<?xml": "an XML file",
+    b"v=0": "a session description",
+}
+
+
+@dataclass(slots=True)
+class OpenVideo:
+    """An open file and the stream that is its video."""
+
+    container: InputContainer
+    stream: VideoStream
+    time_base: Fraction
+
+
+def open_video(path: Path, *, num_threads: int) -> OpenVideo:
+    """Open `path` and choose its video stream.
+
+    Raises `UnreadableError`, `NotVideoError`, `NoVideoStreamError`, `DecodeError`.
+    """
+    container = _open_container(path)
+    try:
+        stream = _choose_stream(path, container)
+        context = stream.codec_context
+        context.thread_count = num_threads
+        if num_threads > 1:
+            context.thread_type = "AUTO"
+    except BaseException:
+        container.close()
+        raise
+    return OpenVideo(container, stream, stream.time_base or DEFAULT_TIME_BASE)
+
+
+def _open_container(path: Path) -> InputContainer:
+    head = read_head(path)
+    for opening, kind in SCRIPTS.items():
+        if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(opening):
+            raise NotVideoError(
+                f"{shown(path)}: is {kind}, not a video; only self-contained video files are read",
+                hint="Name the video file itself.",
+            )
+    try:
+        # An absolute path behind `file:` is never taken for a protocol, whatever the name looks like.
+        container: InputContainer = av.open(
+            "file:" + str(path.absolute()),
+            metadata_errors="replace",
+            container_options={"protocol_whitelist": "file", "format_whitelist": DEMUXERS},
+        )
+        return container
+    except AV_ERRORS as error:
+        raise _cannot_open(path, head, error) from error
+
+
+def _cannot_open(path: Path, head: bytes, error: Exception) -> MediaError:
+    if isinstance(error, OSError) and not isinstance(error, av.error.EOFError):
+        return UnreadableError(f"{shown(path)}: cannot be read ({error.strerror})", hint="Check the disk.")
+    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide"):
+        return DecodeError(
+            f"{shown(path)}: is cut short or damaged: without its index (moov) no frame can be decoded",
+            hint="Copy or record the file again.",
+        )
+    return NotVideoError(
+        f"{shown(path)}: is not a video file that can be opened ({reason_of(error)})",
+        hint="Readable: MP4/MOV, MKV/WebM, AVI, MPEG-TS/PS, FLV, WMV, OGV, MXF.",
+    )
+
+
+def reason_of(error: Exception) -> str:
+    """FFmpeg's words without its numbers and file names."""
+    return str(getattr(error, "strerror", None) or error).strip().rstrip(".").lower()
+
+
+def _choose_stream(path: Path, container: InputContainer) -> VideoStream:
+    """FFmpeg's best video stream; a cover picture is not a video."""
+    stream = container.streams.best("video")
+    if not isinstance(stream, VideoStream) or stream.disposition & Disposition.attached_pic:
+        kinds = (
+            sorted({s.type for s in container.streams}) if stream is None else ["a cover picture and audio"]
+        )
+        holds = " and ".join(kinds) or "no stream at all"
+        raise NoVideoStreamError(
+            f"{shown(path)}: has no video stream (it holds {holds})", hint="Leave it out with --exclude."
+        )
+    if stream.codec_context is None:
+        raise DecodeError(
+            f"{shown(path)}: no decoder for its video codec", hint="Convert it to H.264, HEVC, VP9 or AV1."
+        )
+    return stream

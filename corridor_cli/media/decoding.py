@@ -1,0 +1,152 @@
+"""Packets → frames with PyAV, forwards over damage, and to a timestamp by seeking."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from av.packet import Packet
+from av.video.frame import VideoFrame
+
+from corridor_cli.errors import DecodeError
+from corridor_cli.media.container import AV_ERRORS, OpenVideo, open_video, reason_of
+from corridor_cli.media.damage import Damage
+from corridor_cli.media.readable import shown
+
+# A read error is tried again (one bad block of a disk, one bad atom); so many in a row are the end.
+MAX_READ_ERRORS = 8
+# Decoding on is cheaper than a seek while the wanted frame is this close.
+NEAR_SECONDS = 1
+# How far before a wanted frame to look for a keyframe, one try after the other.
+SEEK_MARGINS_SECONDS = (0, 2, 10)
+
+
+def decode_frames(video: OpenVideo, damage: Damage) -> Generator[VideoFrame]:
+    """Frames of the stream from where the file stands; bad packets are skipped and counted."""
+    stream = video.stream
+    start = stream.start_time or 0
+    for packet in _demux(video, damage):
+        try:
+            frames = stream.codec_context.decode(packet)
+        except AV_ERRORS as error:
+            stamp = start if packet is None else _first_known(packet.pts, packet.dts, start)
+            damage.note_bad_packet(Fraction((stamp - start) * video.time_base), reason_of(error))
+            continue
+        yield from frames
+
+
+def _first_known(*stamps: int | None) -> int:
+    return next(stamp for stamp in stamps if stamp is not None)
+
+
+def _demux(video: OpenVideo, damage: Damage) -> Generator[Packet[Any] | None]:
+    """Packets of the video stream, then None, which empties the decoder.
+
+    Other streams' packets are looked at only for where they end.
+    """
+    num_errors = 0
+    while num_errors < MAX_READ_ERRORS:
+        packets: Any = video.container.demux()
+        try:
+            for packet in packets:
+                num_errors = 0
+                if packet.size == 0:
+                    continue  # PyAV's own end mark, one for each stream
+                if packet.stream_index == video.stream.index:
+                    damage.num_packets += 1
+                    yield packet
+                elif packet.pts is not None and packet.time_base:
+                    end = Fraction((packet.pts + (packet.duration or 0)) * packet.time_base)
+                    damage.last_other_end = max(damage.last_other_end, end)
+            break
+        except AV_ERRORS as error:
+            num_errors += 1
+            damage.read_error = reason_of(error)
+        finally:
+            packets.close()
+    if num_errors < MAX_READ_ERRORS:
+        damage.read_error = ""
+    yield None
+
+
+class Tape:
+    """A video that is wound to timestamps, ascending."""
+
+    def __init__(self, video: OpenVideo) -> None:
+        self._video = video
+        self._frames = decode_frames(video, Damage())
+        self._held: VideoFrame | None = None
+
+    def first_pts(self) -> int | None:
+        """The timestamp that is time 0."""
+        self._held = next(self._frames, None)
+        return None if self._held is None else self._held.pts
+
+    def find(self, pts: int) -> VideoFrame | None:
+        """The frame with exactly this timestamp, or None when no way of seeking leads to it."""
+        near_ticks = NEAR_SECONDS / self._video.time_base
+        if self._held is not None and self._held.pts is not None and 0 <= pts - self._held.pts <= near_ticks:
+            frame = self._play_to(pts)
+            if frame is not None:
+                return frame
+        for margin in SEEK_MARGINS_SECONDS:
+            if self._wind(pts - round(margin / self._video.time_base)):
+                frame = self._play_to(pts)
+                if frame is not None:
+                    return frame
+        return None
+
+    def _wind(self, pts: int) -> bool:
+        """Stand at the keyframe before `pts`; False where the container cannot seek there."""
+        self._frames.close()
+        try:
+            self._video.container.seek(pts, stream=self._video.stream)
+        except AV_ERRORS:
+            return False
+        self._frames = decode_frames(self._video, Damage())
+        self._held = None
+        return True
+
+    def _play_to(self, pts: int) -> VideoFrame | None:
+        """Decode up to `pts`. A patched-up frame is no match: its references may lie before the seek."""
+        while True:
+            if self._held is None:
+                self._held = next(self._frames, None)
+            if self._held is None or self._held.pts is None or self._held.pts > pts:
+                return None
+            if self._held.pts == pts:
+                return None if self._held.is_corrupt else self._held
+            self._held = None
+
+    def close(self) -> None:
+        """Let go of the file's packets."""
+        self._frames.close()
+
+
+@dataclass(frozen=True, slots=True)
+class PacketTimes:
+    """Timestamps of a video stream's packets in presentation order, with their durations, in ticks."""
+
+    starts: tuple[int, ...]
+    durations: tuple[int, ...]
+    time_base: Fraction
+
+
+def packet_times(path: Path) -> PacketTimes:
+    """Read all packets, decode none. Raises `DecodeError` when one has no timestamp or cannot be read."""
+    video = open_video(path, num_threads=1)
+    damage = Damage()
+    try:
+        spans = [
+            (p.pts, p.duration or 0) for p in _demux(video, damage) if p is not None and not p.is_discard
+        ]
+    finally:
+        video.container.close()
+    known = sorted((pts, duration) for pts, duration in spans if pts is not None)
+    if damage.read_error or len(known) < len(spans):
+        reason = damage.read_error or "packets without a timestamp"
+        raise DecodeError(f"{shown(path)}: its index cannot be relied on ({reason})")
+    return PacketTimes(tuple(p for p, _ in known), tuple(d for _, d in known), video.time_base)

@@ -1,0 +1,204 @@
+"""Read well-formed videos with decord: random access to a few known frames, on the CPU or in a CUDA build.
+
+Nothing decord says is trusted: indices are checked against timestamps here, pixels by checksum in `picks.py`.
+Its calls can hang for ever holding the GIL (decord 269, 373, 375): only killing the process helps, after
+which the same job belongs to PyAV (`decode.reader: pyav`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from av.video.frame import VideoFrame
+
+from corridor_cli.errors import DecodeError, LimitError
+from corridor_cli.media.clock import Clock
+from corridor_cli.media.decoding import packet_times
+from corridor_cli.media.picture import Converter
+from corridor_cli.media.readable import shown
+from corridor_cli.records import ReaderChoice, VideoInfo
+from corridor_cli.settings import DecodeSettings
+
+if TYPE_CHECKING:
+    from corridor_cli.records import Pixels
+
+try:
+    import decord
+except (ImportError, OSError):  # no wheel for this machine, or its libraries do not load
+    decord = None
+
+DECORD_ERRORS: tuple[type[Exception], ...] = (RuntimeError, IndexError, AssertionError, ValueError)
+if decord is not None:
+    decord.logging.set_level(decord.logging.QUIET)
+    DECORD_ERRORS = (*DECORD_ERRORS, decord.DECORDError)
+END_ERRORS: tuple[type[Exception], ...] = (StopIteration, *DECORD_ERRORS)
+
+# MPEG-TS and raw streams: it seeks to wrong frames. AVI and FLV: it has no timestamps to check against.
+CONTAINERS = frozenset({"mov", "matroska"})
+# Its FFmpeg is 4.1: no AV1. VP8 and VP9 are left out of scans, as hidden frames are counted (80 for 72).
+CODECS = frozenset({"h264", "hevc", "mpeg4", "vp8", "vp9"})
+SCAN_CODECS = frozenset({"h264", "hevc", "mpeg4"})
+# Formats and sizes for which its RGB was found to equal swscale's, byte for byte.
+PIXEL_FORMATS = frozenset({"yuv420p", "yuvj420p", "yuv444p"})
+# Where in decord's code an error arose: `[12:00:00] /path/file.cc:486: Error: `.
+CODE_PLACE = re.compile(r"^.*\.cc:\d+: (Error: )?")
+MAX_BATCH_BYTES = 64 * 1024 * 1024
+# Its timestamps are float32 seconds; a frame further off than this is another frame.
+TIME_TOLERANCE_SECONDS = 1e-3
+
+
+def decord_obstacle(path: Path, info: VideoInfo, *, for_picks: bool) -> str:
+    """Why decord is not offered for this file, or "" when it is."""
+    if decord is None:
+        return "decord is not installed"
+    if not CONTAINERS.intersection(info.container.split(",")):
+        return f"decord is unreliable on {info.container}"
+    if info.video_codec not in (CODECS if for_picks else SCAN_CODECS):
+        return f"decord cannot be relied on for {info.video_codec}"
+    if info.pixel_format not in PIXEL_FORMATS or info.width_px % 2 or info.height_px % 2:
+        return f"decord's pixels differ for {info.pixel_format} of {info.width_px}×{info.height_px}"
+    if info.num_video_streams > 1:
+        return "decord may choose another of the video streams"
+    if info.is_mirrored:
+        return "decord turns pictures but does not mirror them"
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return "decord opens only UTF-8 names"
+    return ""
+
+
+def choose_context(device: str, *, is_forced: bool) -> tuple[Any, str]:
+    """decord's device context for `decode.device` and what to say about it.
+
+    `auto` takes the GPU only where decord also made the scan (`decode.reader: decord`): pixels decoded there
+    do not equal those of the CPU, and picks are checked against the scan's.
+    """
+    if device == "cpu" or (device == "auto" and not is_forced):
+        return decord.cpu(0), "on the CPU"
+    number = int(device.partition(":")[2] or 0)
+    if decord.list_global_func_names().count("device_api.gpu") == 0:
+        missing = "this decord has no CUDA"
+    elif not decord.gpu(number).exist:
+        missing = f"decord sees no CUDA device {number}"
+    else:
+        return decord.gpu(number), f"on cuda:{number}"
+    return decord.cpu(0), "on the CPU" if device == "auto" else f"on the CPU ({missing})"
+
+
+class DecordFrame:
+    """A `ScanFrame` over RGB pixels that decord has turned upright already."""
+
+    __slots__ = ("_converter", "_pixels", "_planes", "_rotation_degrees", "index", "time")
+
+    def __init__(
+        self, index: int, time: Fraction, pixels: Pixels, rotation_degrees: int, converter: Converter
+    ) -> None:
+        self.index = index
+        self.time = time
+        self._pixels = pixels
+        self._rotation_degrees = rotation_degrees
+        self._converter = converter
+        self._planes: Pixels | None = None
+
+    @property
+    def planes(self) -> Pixels:
+        """uint8 (3, h, w): Y, U, V at most 256 px wide, as coded: the turn is undone."""
+        if self._planes is None:
+            coded = np.ascontiguousarray(np.rot90(self._pixels, self._rotation_degrees // 90))
+            self._planes = self._converter.planes(VideoFrame.from_ndarray(coded, format="rgb24"))
+        return self._planes
+
+    def rgb(self) -> Pixels:
+        """uint8 (H, W, 3) at full size, upright."""
+        return self._pixels
+
+
+class DecordReader:
+    """Reader over decord. Opening it reads the whole file's index, so errors come early."""
+
+    name = "decord"
+
+    def __init__(self, path: Path, settings: DecodeSettings, info: VideoInfo, choice: ReaderChoice) -> None:
+        self.info = info
+        self.warnings: list[str] = list(info.warnings)
+        self.end: Fraction | None = None
+        self.is_variable_frame_rate: bool | None = None
+        self._path = path
+        self._max_frames = settings.max_frames
+        context, place = choose_context(settings.device, is_forced=settings.reader == "decord")
+        self.choice = ReaderChoice(choice.name, f"{choice.reason}, {place}", choice.fallbacks)
+        num_threads = 1 if settings.threads == "auto" else settings.threads
+        try:
+            self._video = decord.VideoReader(str(path.absolute()), ctx=context, num_threads=num_threads)
+            self._starts = self._video.get_frame_timestamp(range(len(self._video)))[:, 0]
+        except DECORD_ERRORS as error:
+            raise self._failed(error) from error
+
+    def read_frames(self) -> Iterator[DecordFrame]:
+        """All frames in order. Times come from the packets' timestamps, which must agree with decord's."""
+        times = packet_times(self._path)
+        if len(times.starts) != len(self._starts):
+            raise DecodeError(
+                f"{shown(self._path)}: decord counts {len(self._starts)} frames, the file {len(times.starts)}"
+            )
+        clock, converter = Clock(times.time_base, self.info.frame_rate), Converter()
+        for index, (pts, duration) in enumerate(zip(times.starts, times.durations, strict=True)):
+            if self._max_frames is not None and index >= self._max_frames:
+                raise LimitError(
+                    f"{shown(self._path)}: has more than {index} frames, the limit",
+                    hint="Raise decode.max_frames.",
+                )
+            time = clock.place(pts, duration)
+            self._require_time(index, time)
+            try:
+                pixels = self._video.next().asnumpy()
+            except END_ERRORS as error:
+                self.end = clock.end(None) if index else None
+                raise self._failed(error) from error
+            yield DecordFrame(index, time, pixels, self.info.rotation_degrees, converter)
+        self.end = clock.end(self.info.duration_seconds_from_header)
+        self.is_variable_frame_rate = clock.is_variable(num_lost=0)
+        self.warnings += clock.warnings
+
+    def read_frames_at(self, wanted: Sequence[tuple[int, Fraction]]) -> Iterator[DecordFrame]:
+        """The frames with these (index, time) pairs, fetched in batches of at most 64 MiB."""
+        for index, time in wanted:
+            self._require_time(index, time)
+        converter = Converter()
+        frame_bytes = 3 * self.info.width_px * self.info.height_px
+        size = max(1, MAX_BATCH_BYTES // frame_bytes)
+        for first in range(0, len(wanted), size):
+            some = wanted[first : first + size]
+            try:
+                batch = self._video.get_batch([index for index, _ in some]).asnumpy()
+            except DECORD_ERRORS as error:
+                raise self._failed(error) from error
+            for (index, time), pixels in zip(some, batch, strict=True):
+                yield DecordFrame(index, time, pixels, self.info.rotation_degrees, converter)
+
+    def _require_time(self, index: int, time: Fraction) -> None:
+        if index >= len(self._starts):
+            raise DecodeError(
+                f"{shown(self._path)}: decord sees {len(self._starts)} frames, none with index {index}"
+            )
+        start = float(self._starts[index])
+        if abs(start - float(time)) > TIME_TOLERANCE_SECONDS:
+            raise DecodeError(
+                f"{shown(self._path)}: decord's frame {index} is at {start:.3f} s, not {float(time):.3f} s"
+            )
+
+    def _failed(self, error: Exception) -> DecodeError:
+        """decord's message without its file names, line numbers and stack."""
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        reason = CODE_PLACE.sub("", lines[0])[:200] if lines else type(error).__name__
+        return DecodeError(f"{shown(self._path)}: decord cannot decode it ({reason})")
+
+    def close(self) -> None:
+        """Free the decoder. Safe to call twice."""
+        self._video = None

@@ -1,0 +1,127 @@
+"""Fetch the frames an earlier scan picked by the quickest way that is right: each is checked by checksum."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from corridor_cli.errors import DecodeError, MediaError
+from corridor_cli.media.base import Reader
+from corridor_cli.media.open_reader import open_reader
+from corridor_cli.media.probe import probe
+from corridor_cli.media.readable import shown
+from corridor_cli.records import ReaderChoice, ScanFrame, VideoInfo
+from corridor_cli.settings import DecodeSettings
+
+if TYPE_CHECKING:
+    from corridor_cli.records import Pixels
+
+
+class KnownPick(NamedTuple):
+    """A frame of an earlier scan; `rgb_crc32` is zlib's CRC-32 of its full-size upright RGB bytes."""
+
+    frame_index: int
+    time: Fraction
+    rgb_crc32: int
+
+
+class CheckedFrame:
+    """A `ScanFrame` whose RGB was converted once, for the check, and is kept."""
+
+    __slots__ = ("_frame", "_pixels")
+
+    def __init__(self, frame: ScanFrame, pixels: Pixels) -> None:
+        self._frame = frame
+        self._pixels = pixels
+
+    @property
+    def index(self) -> int:
+        """Ordinal in presentation order."""
+        return self._frame.index
+
+    @property
+    def time(self) -> Fraction:
+        """Seconds since the first frame."""
+        return self._frame.time
+
+    @property
+    def planes(self) -> Pixels:
+        """uint8 (3, h, w): Y, U, V at most 256 px wide, rotation not applied."""
+        return self._frame.planes
+
+    def rgb(self) -> Pixels:
+        """uint8 (H, W, 3) at full size, upright."""
+        return self._pixels
+
+
+def read_picks(
+    path: Path, picks: Sequence[KnownPick], settings: DecodeSettings, info: VideoInfo | None = None
+) -> Iterator[tuple[CheckedFrame, ReaderChoice]]:
+    """Each distinct pick once, ascending, with the reader that delivered it.
+
+    Tried in turn, for the picks still missing: decord (where `open_reader` offers it), PyAV by seeking, PyAV
+    from the start. A wrong picture or an error moves on to the next, and is told in the choice's `fallbacks`.
+    Raises `DecodeError` when the pictures of the record are not in the file, other `MediaError`s when it
+    cannot be opened.
+    """
+    if info is None:
+        info = probe(path, max_pixels=settings.max_pixels)
+    missing = sorted(set(picks))
+    by_pyav = replace(settings, reader="pyav")
+    fallbacks: list[str] = []
+    ways: list[tuple[DecodeSettings, str, Callable[[Reader, list[KnownPick]], Iterator[ScanFrame]]]] = [
+        (by_pyav, "known frames, sought", _sought),
+        (by_pyav, "known frames, met by decoding from the start", _met),
+    ]
+    if settings.reader != "pyav":
+        ways.insert(0, (settings, "", _sought))
+    for how, reason, frames_of in ways:
+        reader = open_reader(path, how, for_picks=True, info=info)
+        if how is settings and reader.name != "decord":
+            fallbacks += reader.choice.fallbacks
+            continue
+        told = (*fallbacks, *reader.choice.fallbacks)
+        choice = ReaderChoice(reader.name, reason or reader.choice.reason, told)
+        try:
+            for frame in frames_of(reader, list(missing)):
+                checked = _check(frame, missing[0], path)
+                del missing[0]
+                yield checked, choice
+        except MediaError as error:
+            fallbacks.append(f"{reader.name}: {error.message.partition(': ')[2]}")
+        finally:
+            reader.close()
+        if not missing:
+            return
+    raise DecodeError(
+        f"{shown(path)}: {len(missing)} of the frames known from its scan are not in it any more, the first "
+        f"at {float(missing[0].time):.2f} s: the file changed, or another FFmpeg decodes it differently",
+        hint="Scan it again with --force.",
+    )
+
+
+def _sought(reader: Reader, picks: list[KnownPick]) -> Iterator[ScanFrame]:
+    return reader.read_frames_at([(pick.frame_index, pick.time) for pick in picks])
+
+
+def _met(reader: Reader, picks: list[KnownPick]) -> Iterator[ScanFrame]:
+    wanted = {pick.frame_index for pick in picks}
+    last = max(wanted)
+    for frame in reader.read_frames():
+        if frame.index in wanted:
+            yield frame
+        if frame.index >= last:
+            return
+
+
+def _check(frame: ScanFrame, pick: KnownPick, path: Path) -> CheckedFrame:
+    """The frame with its pixels, if they are the recorded ones; else `DecodeError`."""
+    if (frame.index, frame.time) == (pick.frame_index, pick.time):
+        pixels = frame.rgb()
+        if zlib.crc32(pixels.data) == pick.rgb_crc32:
+            return CheckedFrame(frame, pixels)
+    raise DecodeError(f"{shown(path)}: frame {pick.frame_index} is not the picture of the record")

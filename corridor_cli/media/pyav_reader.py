@@ -1,0 +1,136 @@
+"""Read any video with PyAV (FFmpeg): full scans with exact times, and seeks to known frames.
+
+Known trouble this is built around: FFmpeg's threads can deadlock with the GIL when a generator is dropped
+half-way (PyAV 751, 1861), so the thread count is explicit and generators are closed before their container.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from corridor_cli.errors import DecodeError, LimitError, NoFramesError
+from corridor_cli.media.clock import Clock
+from corridor_cli.media.container import OpenVideo, open_video
+from corridor_cli.media.damage import Damage, stated_end
+from corridor_cli.media.decoding import Tape, decode_frames
+from corridor_cli.media.picture import Converter, PyavFrame
+from corridor_cli.media.probe import require_pixels
+from corridor_cli.media.readable import shown
+from corridor_cli.records import ReaderChoice, VideoInfo
+from corridor_cli.settings import DecodeSettings
+
+
+class PyavReader:
+    """Reader over PyAV; decodes on the calling thread unless `decode.threads` says otherwise."""
+
+    name = "pyav"
+
+    def __init__(self, path: Path, settings: DecodeSettings, info: VideoInfo, choice: ReaderChoice) -> None:
+        self.info = info
+        self.choice = choice
+        self.warnings: list[str] = list(info.warnings)
+        self.end: Fraction | None = None
+        self.is_variable_frame_rate: bool | None = None
+        self._path = path
+        self._settings = settings
+        self._num_threads = 1 if settings.threads == "auto" else settings.threads
+        self._video: OpenVideo | None = None
+        self._active: list[Any] = []  # generators to close before the container
+
+    def read_frames(self) -> Iterator[PyavFrame]:
+        """All frames in presentation order, first index 0, first time 0.
+
+        Raises `DecodeError` after the last good frame when the rest is missing; `NoFramesError`,
+        `LimitError`.
+        """
+        frames = self._scan(self._reopen())
+        self._active.append(frames)
+        return frames
+
+    def _scan(self, video: OpenVideo) -> Iterator[PyavFrame]:
+        clock = Clock(video.time_base, self.info.frame_rate)
+        damage, converter, index, first_pts = Damage(), Converter(), 0, None
+        for frame in decode_frames(video, damage):
+            if index == 0:
+                first_pts = frame.pts
+            if self._settings.max_frames is not None and index >= self._settings.max_frames:
+                raise LimitError(
+                    f"{shown(self._path)}: has more than {index} frames, the limit",
+                    hint="Raise decode.max_frames.",
+                )
+            require_pixels(self._path, frame.width, frame.height, self._settings.max_pixels)
+            time = clock.place(frame.pts, frame.duration)
+            damage.note_frame(time, is_corrupt=frame.is_corrupt)
+            yield PyavFrame(index, time, frame, converter)
+            index += 1
+        self.warnings += damage.summaries()
+        if index == 0:
+            raise self._no_frames(damage)
+        stated = stated_end(video.container, video.stream, first_pts)
+        self.end = clock.end(stated.seconds if stated else None)
+        self.is_variable_frame_rate = clock.is_variable(damage.num_bad_packets)
+        self.warnings += clock.warnings
+        if reason := damage.lost_tail(clock, self.end, stated):
+            expected = self.info.num_frames_from_header
+            raise DecodeError(
+                f"{shown(self._path)}: the pictures end at {float(self.end):.2f} s, after {index} frames"
+                + (f" of {expected}" if expected else "")
+                + f", before the end of the file: {reason}",
+                hint="The file is cut short or damaged; copy or record it again.",
+            )
+
+    def _no_frames(self, damage: Damage) -> NoFramesError:
+        detail = "the video stream is empty"
+        if damage.num_packets:
+            detail = f"none of {damage.num_packets} packets could be decoded"
+            detail += f" ({damage.last_reason})" if damage.last_reason else ""
+        return NoFramesError(
+            f"{shown(self._path)}: yields no picture: {detail}",
+            hint="Play it to see whether it is a video at all.",
+        )
+
+    def read_frames_at(self, wanted: Sequence[tuple[int, Fraction]]) -> Iterator[PyavFrame]:
+        """The frames with these (index, time) pairs, ascending: seek to a keyframe before, decode up to it.
+
+        A time is met exactly or `DecodeError` is raised, for instance where a scan had to mend timestamps.
+        """
+        frames = self._seek_all(self._reopen(), wanted)
+        self._active.append(frames)
+        return frames
+
+    def _seek_all(self, video: OpenVideo, wanted: Sequence[tuple[int, Fraction]]) -> Iterator[PyavFrame]:
+        converter = Converter()
+        tape = Tape(video)
+        first_pts = tape.first_pts()
+        if first_pts is None:
+            raise DecodeError(f"{shown(self._path)}: its first frame has no timestamp to seek by")
+        for index, time in wanted:
+            ticks = time / video.time_base
+            if ticks.denominator != 1:
+                raise DecodeError(f"{shown(self._path)}: {float(time):.6f} s is no timestamp of this file")
+            frame = tape.find(first_pts + int(ticks))
+            if frame is None:
+                raise DecodeError(
+                    f"{shown(self._path)}: no frame at {float(time):.6f} s was found by seeking"
+                )
+            require_pixels(self._path, frame.width, frame.height, self._settings.max_pixels)
+            yield PyavFrame(index, time, frame, converter)
+
+    def _reopen(self) -> OpenVideo:
+        """A fresh start: decoders keep state over seeks that some containers cannot undo."""
+        self.close()
+        self._video = open_video(self._path, num_threads=self._num_threads)
+        # Bounds what the decoder may allocate before a frame is seen.
+        self._video.stream.codec_context.options = {"max_pixels": str(self._settings.max_pixels)}
+        return self._video
+
+    def close(self) -> None:
+        """Close the generators given out, then the file. Safe to call twice."""
+        while self._active:
+            self._active.pop().close()
+        if self._video is not None:
+            self._video.container.close()
+            self._video = None

@@ -1,0 +1,244 @@
+"""What a run leaves on disk: pictures, scan records, caption logs and, last of all, documents.
+
+Everything is handed to the writer thread in order; nothing here waits for the disk, except for reading what
+an earlier run left of a video when its turn comes.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from corridor_cli.pipeline.plan import UnreadableSource
+from corridor_cli.pipeline.tally import Tally
+from corridor_cli.pipeline.video import PickId, VideoWork
+from corridor_cli.pipeline.writer import Writer
+from corridor_cli.records import Caption, EngineInfo, ErrorInfo, PickedFrame
+from corridor_cli.settings import Settings
+from corridor_cli.telemetry import RunOptions, VideoOutcome
+from corridor_cli.timeline.assemble import assemble, assemble_failed, describe
+from corridor_cli.timeline.commit import commit_failed, commit_timeline, write_atomically
+from corridor_cli.timeline.invariants import frame_id
+from corridor_cli.timeline.keys import pictures_label
+from corridor_cli.timeline.layout import OutputLayout
+from corridor_cli.timeline.log import CaptionLog, Reuse
+from corridor_cli.timeline.parts import Model, Provenance, Run, Tokens
+from corridor_cli.timeline.scan_record import load_scan, save_scan
+from corridor_cli.timeline.schema import Timeline, timeline_bytes
+from corridor_cli.timeline.source import SourceFacts
+
+_NO_RECORD = ErrorInfo("decode", "NoFramesError", "the video yields no scene.")
+
+
+class Documents:
+    """Reads and writes OUTPUT for one run. `engine` is to be set once the engine has started."""
+
+    def __init__(
+        self, layout: OutputLayout, settings: Settings, options: RunOptions, writer: Writer, tally: Tally
+    ) -> None:
+        self._layout = layout
+        self._settings = settings
+        self._options = options
+        self._writer = writer
+        self._tally = tally
+        self._fsync = settings.output.fsync
+        self._logs: dict[int, CaptionLog] = {}
+        self._saved_bytes = 0
+        self.engine: EngineInfo | None = None
+
+    @property
+    def saves_pictures(self) -> bool:
+        return self._settings.frames.save != "none"
+
+    # --- when a video's turn comes ---
+
+    def open(self, video: VideoWork) -> None:
+        """Give the video what earlier runs know of it: its scan, its captions, its saved pictures."""
+        if video.ordinal in self._logs:
+            return
+        record = None if self._options.force else load_scan(self._layout.scan(video.plan.scan_key))
+        if record is not None and record.error is not None and self._options.retry_failed:
+            record = None  # a damaged file may have been mended by a better decoder
+        path = self._layout.captions(video.plan.caption_key)
+        log = CaptionLog(path, video.ordinal, reuse=self._reuse(), fsync=self._fsync)
+        self._logs[video.ordinal] = log
+        video.record = record
+        video.captions = dict(log.captions)
+        if self.saves_pictures and record is not None:
+            video.saved = self._pictures_there(video)
+
+    def _reuse(self) -> Reuse:
+        if self._options.force:
+            return "none"
+        return "good" if self._options.retry_failed else "all"
+
+    def _pictures_there(self, video: VideoWork) -> set[PickId]:
+        """The picks whose picture an earlier run saved, from the same scan and in the same size."""
+        assert video.record is not None
+        if _read_text(self._layout.pictures_made_for(video.relative)) != self._made_for(video):
+            return set()
+        folder = self._layout.frames(video.relative)
+        names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+        every_pick = ((scene, pick.role) for scene, picks in enumerate(video.record.picks) for pick in picks)
+        return {(scene, role) for scene, role in every_pick if f"{frame_id(scene, role)}.jpg" in names}
+
+    def _made_for(self, video: VideoWork) -> str:
+        return f"{video.plan.scan_key} {pictures_label(self._settings.frames)}"
+
+    # --- while it goes on ---
+
+    def save_picture(self, video: VideoWork, scene_index: int, picked: PickedFrame) -> None:
+        """Write the picture of a pick, unless the run's cap for pictures is reached."""
+        if picked.image is None:
+            return
+        if self._saved_bytes + len(picked.image) > self._settings.frames.max_saved_bytes:
+            video.note_degraded("pictures were left out: frames.max_saved_bytes is reached")
+            return
+        if not video.saved:
+            self._write(self._layout.pictures_made_for(video.relative), self._made_for(video).encode())
+        self._saved_bytes += len(picked.image)
+        video.saved.add((scene_index, picked.pick.role))
+        self._write(
+            self._layout.picture(video.relative, frame_id(scene_index, picked.pick.role)), picked.image
+        )
+
+    def save_scan(self, video: VideoWork) -> None:
+        if video.record is not None:
+            path = self._layout.scan(video.plan.scan_key)
+            self._writer.submit(partial(save_scan, path, video.record, fsync=self._fsync))
+
+    def log_caption(self, video: VideoWork, caption: Caption) -> None:
+        log = self._logs[video.ordinal]
+        assert self.engine is not None, "a caption came before the engine had started"
+        self._writer.submit(partial(log.append_model, _model_of(self.engine)))
+        self._writer.submit(partial(log.append, caption))
+
+    def _write(self, path: Path, data: bytes) -> None:
+        self._writer.submit(partial(write_atomically, path, data, fsync=self._fsync))
+
+    # --- when it is over ---
+
+    def finish(self, video: VideoWork) -> VideoOutcome:
+        """Hand the video's document over to be committed, and say what became of it."""
+        log = self._logs.pop(video.ordinal)
+        has_scenes = video.record is not None and bool(video.record.scenes)
+        timeline = self._timeline(video, log) if has_scenes else self._failed(video, log)
+        data = timeline_bytes(timeline, indent=self._settings.output.indent)
+        commit = commit_timeline if has_scenes else commit_failed
+        self._writer.submit(partial(commit, self._layout, video.relative, data, fsync=self._fsync))
+        self._writer.submit(partial(self._remove_foreign_pictures, video.relative, set(video.saved)))
+        self._writer.submit(log.close)
+        path = self._layout.timeline if has_scenes else self._layout.failed
+        return _outcome(video, timeline, path(video.relative))
+
+    def fail_unreadable(self, unreadable: UnreadableSource) -> VideoOutcome:
+        """Commit the failed document of a source that could not even be read."""
+        source, error = unreadable.source, unreadable.error
+        relative = str(source.relative)
+        provenance = describe(self._settings, scan_key=None, caption_key=None, model=None)
+        facts = SourceFacts(str(source.path), source.size_bytes, None)
+        timeline = assemble_failed(facts, error, None, None, provenance, self._run_facts(None, ()))
+        data = timeline_bytes(timeline, indent=self._settings.output.indent)
+        self._writer.submit(partial(commit_failed, self._layout, relative, data, fsync=self._fsync))
+        path = self._layout.failed(relative)
+        return VideoOutcome(str(source.path), relative, "failed", timeline_path=path, error=error)
+
+    def _timeline(self, video: VideoWork, log: CaptionLog) -> Timeline:
+        record = video.record
+        assert record is not None
+        if video.error is not None:
+            record = replace(record, error=video.error)
+        captions: dict[PickId, Caption | None] = {
+            (scene, pick.role): video.captions.get((scene, pick.role))
+            for scene, picks in enumerate(record.picks)
+            for pick in picks
+            if pick.duplicate_of is None
+        }
+        pictures: Mapping[PickId, str] = {
+            (scene, role): self._layout.picture_reference(video.relative, frame_id(scene, role))
+            for scene, role in video.saved
+        }
+        run = self._run_facts(video, captions.values())
+        return assemble(self._facts(video), record, captions, pictures, self._provenance(video, log), run)
+
+    def _failed(self, video: VideoWork, log: CaptionLog) -> Timeline:
+        error = video.error or _NO_RECORD
+        provenance = self._provenance(video, log)
+        run = self._run_facts(video, ())
+        return assemble_failed(self._facts(video), error, video.info, video.reader, provenance, run)
+
+    def _facts(self, video: VideoWork) -> SourceFacts:
+        source = video.plan.source
+        return SourceFacts(str(source.path), source.size_bytes, video.plan.fingerprint)
+
+    def _provenance(self, video: VideoWork, log: CaptionLog) -> Provenance:
+        model = log.model or (_model_of(self.engine) if self.engine else None)
+        plan = video.plan
+        return describe(self._settings, scan_key=plan.scan_key, caption_key=plan.caption_key, model=model)
+
+    def _run_facts(self, video: VideoWork | None, captions: Iterable[Caption | None]) -> Run:
+        """How this run went for a video; counts of batches and memory are the run's until now."""
+        answered = [caption for caption in captions if caption is not None]
+        return Run(
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            environment=self._environment(),
+            wall_seconds=round(time.monotonic() - video.started_at, 3) if video else None,
+            phases={"scan": round(video.scan_seconds, 3)} if video else {},
+            batches=self._tally.num_batches_of(video.ordinal) if video else 0,
+            attempts=video.num_jobs if video else 1,
+            oom_retries=self._tally.num_oom_retries,
+            batch_size=self._tally.batch_size,
+            tokens=Tokens(
+                prompt=sum(caption.prompt_tokens for caption in answered),
+                output=sum(caption.output_tokens for caption in answered),
+            ),
+            peak_memory_bytes=self._tally.peak_memory_bytes,
+            degraded=tuple(video.degraded) if video else (),
+        )
+
+    def _environment(self) -> dict[str, str]:
+        own = {"python": platform.python_version(), "platform": platform.platform()}
+        return own | (self.engine.environment | {"device": self.engine.device} if self.engine else {})
+
+    def _remove_foreign_pictures(self, relative: str, kept: set[PickId]) -> None:
+        """Pictures of an earlier scan, which no document names any more (writer thread)."""
+        folder = self._layout.frames(relative)
+        names = {f"{frame_id(scene, role)}.jpg" for scene, role in kept}
+        for path in folder.glob("s*.jpg") if folder.is_dir() else ():
+            if path.name not in names:
+                path.unlink(missing_ok=True)
+
+
+def _model_of(engine: EngineInfo) -> Model:
+    return Model(
+        id=engine.model_id,
+        revision=engine.revision,
+        dtype=engine.dtype,
+        quantization=None,
+        engine=engine.engine,
+    )
+
+
+def _outcome(video: VideoWork, timeline: Timeline, path: Path) -> VideoOutcome:
+    first = timeline.errors[0] if timeline.errors else None
+    return VideoOutcome(
+        path=str(video.plan.source.path),
+        relative=video.relative,
+        status=timeline.status,
+        found=video.plan.found,
+        timeline_path=path,
+        num_scenes=len(timeline.scenes),
+        error=ErrorInfo(first.stage, first.type, first.message) if first else None,
+    )
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""

@@ -1,0 +1,85 @@
+"""What each input needs: nothing, or work, told from its keys and what earlier runs left of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from corridor_cli.errors import MediaError
+from corridor_cli.media.discover import SourceFile
+from corridor_cli.media.fingerprint import fingerprint
+from corridor_cli.media.readable import shown
+from corridor_cli.records import ErrorInfo
+from corridor_cli.settings import Settings
+from corridor_cli.telemetry import RunOptions, VideoState
+from corridor_cli.timeline.done import existing
+from corridor_cli.timeline.keys import caption_key, scan_key
+from corridor_cli.timeline.layout import OutputLayout
+
+
+@dataclass(frozen=True, slots=True)
+class ModelIdentity:
+    """What main must know of the model before it is loaded: for the keys, and for the size of pictures."""
+
+    identity: str
+    precision: str
+    tile_px: int
+
+
+@dataclass(frozen=True, slots=True)
+class VideoPlan:
+    """An input with its keys and what earlier runs left of it."""
+
+    source: SourceFile
+    fingerprint: str
+    scan_key: str
+    caption_key: str
+    found: VideoState
+    needs_work: bool
+
+    @property
+    def relative(self) -> str:
+        return str(self.source.relative)
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableSource:
+    """An input that cannot even be read for its fingerprint."""
+
+    source: SourceFile
+    error: ErrorInfo
+
+
+def plan_videos(
+    sources: Sequence[SourceFile],
+    layout: OutputLayout,
+    settings: Settings,
+    model: ModelIdentity,
+    options: RunOptions,
+) -> Iterator[VideoPlan | UnreadableSource]:
+    """Look at each source in turn. Raises `StorageError` when OUTPUT cannot be read."""
+    for source in sources:
+        try:
+            mark = fingerprint(source.path, full=settings.input.full_hash)
+        except MediaError as error:
+            yield UnreadableSource(
+                source, ErrorInfo("discover", type(error).__name__, _without_path(error, source))
+            )
+            continue
+        scan = scan_key(mark, settings)
+        captions = caption_key(scan, settings, model_identity=model.identity, precision=model.precision)
+        there = existing(layout, str(source.relative), settings, scan_key=scan, caption_key=captions)
+        yield VideoPlan(
+            source, mark, scan, captions, there.state.value, _needs_work(there.state.value, options)
+        )
+
+
+def _without_path(error: MediaError, source: SourceFile) -> str:
+    """What the error says; the path it begins with is known to whoever reads it beside the source."""
+    return str(error).removeprefix(f"{shown(source.path)}: ")
+
+
+def _needs_work(found: VideoState, options: RunOptions) -> bool:
+    if options.force or found in ("new", "stale"):
+        return True
+    return options.retry_failed and found in ("partial", "failed")

@@ -1,0 +1,238 @@
+"""The way from videos to timelines: one loop that never blocks on any single video, host or disk.
+
+    hand out jobs ▶ take scenes ▶ ask for captions ▶ log answers ▶ commit documents
+
+Main only moves records; decoding, captioning and writing go on beside it, in processes and a thread of
+their own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from multiprocessing.connection import Connection, wait
+from socket import socket
+
+from corridor_cli.errors import StoppedError
+from corridor_cli.hosts.hosted_engine import HostedEngine
+from corridor_cli.hosts.media_pool import MediaPool, WorkerEvent
+from corridor_cli.hosts.messages import JobLost
+from corridor_cli.pipeline.documents import Documents
+from corridor_cli.pipeline.stop import StopSignals
+from corridor_cli.pipeline.tally import Tally
+from corridor_cli.pipeline.video import VideoWork
+from corridor_cli.pipeline.writer import Writer
+from corridor_cli.records import (
+    Caption,
+    Generation,
+    PickedFrame,
+    Progress,
+    Request,
+    RequestKey,
+    ScanEnd,
+    SceneFrames,
+    VideoOpened,
+)
+from corridor_cli.settings import Settings
+from corridor_cli.telemetry import Reporter, VideoOutcome, expected_time_note
+
+_TICK_SECONDS = 0.25
+_GRACE_SECONDS = 3.0
+
+
+class Pipeline:
+    """Takes videos through the hosts to their documents. Make one for each run, call `run` once."""
+
+    def __init__(
+        self,
+        videos: Sequence[VideoWork],
+        media: MediaPool,
+        engine: HostedEngine,
+        documents: Documents,
+        writer: Writer,
+        settings: Settings,
+        reporter: Reporter,
+        tally: Tally,
+    ) -> None:
+        self._videos = {video.ordinal: video for video in videos}
+        self._to_do = deque(videos)
+        self._media = media
+        self._engine = engine
+        self._documents = documents
+        self._writer = writer
+        self._settings = settings
+        self._reporter = reporter
+        self._tally = tally
+        self._generation = Generation(settings.caption.max_new_tokens)
+        self._waiting: deque[Request] = deque()
+        self._asked: dict[RequestKey, Request] = {}
+        self._is_time_told = False
+        self.outcomes: list[VideoOutcome] = []
+
+    def run(self, signals: StopSignals) -> None:
+        """Work until every video has its document or a signal asks to stop.
+
+        Raises `StoppedError` when failures reach the limit the user set, `ModelError` and `StorageError`
+        when the run cannot go on. Whatever happens, what is logged and committed stays.
+        """
+        while self._has_work() and signals.received is None:
+            self._hand_out()
+            self._ask()
+            self._wait(signals)
+            for event in self._media.receive():
+                self._take(event)
+            for lost in self._media.kill_stuck():
+                self._job_lost(lost)
+            for caption in self._engine.poll(timeout_seconds=0):
+                self._answered(caption)
+            self._writer.check()
+            self._tell()
+        if signals.received is not None:
+            self._finish_batch()
+
+    # --- the steps of the loop ---
+
+    def _has_work(self) -> bool:
+        return bool(self._videos)
+
+    def _hand_out(self) -> None:
+        """Give each idle worker the next video; one that lacks nothing is finished on the spot."""
+        while self._to_do and self._media.has_idle_worker():
+            video = self._to_do.popleft()
+            self._documents.open(video)
+            job = video.job(self._documents.saves_pictures)
+            video.begin()
+            if job is None:
+                video.is_decoded = True
+                self._finish_if_done(video)
+            else:
+                if job.wanted is not None and any(wanted.for_model for wanted in job.wanted):
+                    self._engine.launch()
+                self._media.start(job)
+
+    def _ask(self) -> None:
+        while self._waiting and self._engine.num_free:
+            request = self._waiting.popleft()
+            self._asked[request.key] = request
+            self._engine.submit(request)
+
+    def _wait(self, signals: StopSignals) -> None:
+        ears: list[Connection | socket] = [*self._media.connections, signals.wake]
+        if self._engine.connection is not None:
+            ears.append(self._engine.connection)
+        wait(ears, _TICK_SECONDS)
+
+    def _take(self, event: WorkerEvent) -> None:
+        video = self._videos[event.video]
+        match event:
+            case VideoOpened():
+                video.opened(event)
+                self._engine.launch()  # loads while the first scene is still being looked for
+                self._reporter.video_opened(video.relative, event.info, event.reader)
+            case Progress():
+                video.num_frames, video.scanned_seconds = event.num_frames, event.time_seconds
+            case SceneFrames():
+                self._scene_found(video, event)
+            case ScanEnd():
+                self._scan_ended(video, event)
+            case JobLost():
+                self._job_lost(event)
+
+    # --- what happens to a video ---
+
+    def _scene_found(self, video: VideoWork, event: SceneFrames) -> None:
+        to_ask = video.scene_found(event)
+        for picked in event.picks:
+            self._documents.save_picture(video, event.scene_index, picked)
+            if picked in to_ask:
+                self._waiting.append(self._request(video, event.scene_index, picked))
+            elif picked.frame is not None:
+                self._media.free(picked.frame.slot)
+
+    def _request(self, video: VideoWork, scene_index: int, picked: PickedFrame) -> Request:
+        assert picked.frame is not None
+        key = RequestKey(video.ordinal, scene_index, picked.pick.role)
+        video.open.add(key)
+        return Request(key, self._settings.caption.prompt, (picked.frame,), self._generation)
+
+    def _scan_ended(self, video: VideoWork, end: ScanEnd) -> None:
+        if video.record is not None and end.error is not None:
+            video.rescan(f"the known scan did not fit the file: {end.error.message}")
+            self._to_do.appendleft(video)
+            return
+        video.scan_ended(end)
+        self._documents.save_scan(video)
+        self._finish_if_done(video)
+
+    def _job_lost(self, lost: JobLost) -> None:
+        video = self._videos[lost.video]
+        video.num_losses += 1
+        if video.num_losses < self._settings.errors.max_attempts:
+            self._reporter.warn(f"{video.relative}: {lost.error.message} Trying again.")
+            self._to_do.appendleft(video)
+        else:
+            video.gave_up(lost.error)
+            self._finish_if_done(video)
+
+    def _answered(self, caption: Caption) -> None:
+        request = self._asked.pop(caption.key)
+        for ref in request.frames:
+            self._media.free(ref.slot)
+        video = self._videos[caption.key.video]
+        video.open.discard(caption.key)
+        video.captions[caption.key.scene, caption.key.role] = caption
+        self._tally.answered(caption)
+        self._documents.log_caption(video, caption)
+        self._finish_if_done(video)
+
+    def _finish_if_done(self, video: VideoWork) -> None:
+        if not video.is_finished:
+            return
+        del self._videos[video.ordinal]
+        outcome = self._documents.finish(video)
+        self._tally.finished(video, outcome)
+        self.outcomes.append(outcome)
+        self._reporter.video_finished(outcome)
+        self._stop_on_failures()
+
+    def _stop_on_failures(self) -> None:
+        errors = self._settings.errors
+        num_failed = self._tally.num_failed
+        if num_failed and (errors.fail_fast or num_failed >= (errors.max_failures or num_failed + 1)):
+            raise StoppedError(
+                f"Stopped after {num_failed} failed or partial inputs, as asked.",
+                hint="The same command goes on with the rest.",
+            )
+
+    # --- what is told, and the end ---
+
+    def _tell(self) -> None:
+        if self._engine.info is not None and self._documents.engine is None:
+            self._documents.engine = self._engine.info
+            self._tally.engine_started(self._engine.info)
+            self._reporter.engine_started(self._engine.info)
+        self._tell_expected_time()
+        self._reporter.tick(self._tally.counters())
+
+    def _tell_expected_time(self) -> None:
+        """Once, as soon as it can be known: how long a long run will take."""
+        info = self._engine.info
+        if self._is_time_told or info is None or info.seconds_per_request is None:
+            return
+        num_captions = self._tally.expected_captions()
+        if num_captions is not None:
+            self._is_time_told = True
+            note = expected_time_note(num_captions, info.seconds_per_request, info.device)
+            if note:
+                self._reporter.note(note)
+
+    def _finish_batch(self) -> None:
+        """After a signal: take the answers of the batch in hand, if they come within the grace."""
+        self._media.close()
+        deadline = time.monotonic() + _GRACE_SECONDS
+        answered = False
+        while self._engine.num_open and not answered and time.monotonic() < deadline:
+            for caption in self._engine.poll(_TICK_SECONDS):
+                answered = True
+                self._answered(caption)

@@ -1,0 +1,158 @@
+"""One video on its way through the run: what is known of it, what was asked, what was answered."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+
+from corridor_cli.pipeline.plan import VideoPlan
+from corridor_cli.records import (
+    Caption,
+    ErrorInfo,
+    PickedFrame,
+    ReaderChoice,
+    RequestKey,
+    Role,
+    ScanEnd,
+    ScanJob,
+    SceneFrames,
+    VideoInfo,
+    VideoOpened,
+    WantedPick,
+)
+from corridor_cli.timeline.scan_record import ScanRecord
+
+PickId = tuple[int, Role]
+
+
+@dataclass(slots=True)
+class VideoWork:
+    """The mutable state of one video; the pipeline is the only one to change it.
+
+    `record` is the finished scan, of an earlier run or of this one; `error` is what ended the work on it
+    early. `captions` holds what the log knew and what was answered since, `saved` the picks whose picture is
+    on disk, `open` the requests without an answer yet.
+    """
+
+    ordinal: int
+    plan: VideoPlan
+    record: ScanRecord | None = None
+    captions: dict[PickId, Caption] = field(default_factory=dict)
+    saved: set[PickId] = field(default_factory=set)
+    info: VideoInfo | None = None
+    reader: ReaderChoice | None = None
+    scenes: dict[int, SceneFrames] = field(default_factory=dict)
+    open: set[RequestKey] = field(default_factory=set)
+    error: ErrorInfo | None = None
+    is_decoded: bool = False
+    num_jobs: int = 0
+    num_losses: int = 0
+    num_frames: int = 0
+    scanned_seconds: float = 0.0
+    started_at: float = 0.0
+    scan_seconds: float = 0.0
+    degraded: list[str] = field(default_factory=list)
+
+    @property
+    def relative(self) -> str:
+        return self.plan.relative
+
+    @property
+    def is_finished(self) -> bool:
+        """Decoded as far as it goes, and every request answered."""
+        return self.is_decoded and not self.open
+
+    @property
+    def share_done(self) -> float:
+        """A guess from 0 to 1 of how much of this video is behind us, for the ETA alone."""
+        if self.is_finished:
+            return 1.0
+        num_known = len(self.captions) + len(self.open)
+        captioned = len(self.captions) / num_known if num_known else 0.0
+        return self.share_scanned * captioned
+
+    @property
+    def share_scanned(self) -> float:
+        """How much of the file has been looked at for scenes, 0 to 1; 0 where its length is unknown."""
+        if self.is_decoded or self.record:
+            return 1.0
+        duration = self.info.duration_seconds_from_header if self.info else None
+        return min(1.0, self.scanned_seconds / float(duration)) if duration else 0.0
+
+    def wanted(self, save_pictures: bool) -> tuple[WantedPick, ...]:
+        """The picks of the known scan whose pixels are needed again."""
+        assert self.record is not None
+        found = []
+        for scene, picks in zip(self.record.scenes, self.record.picks, strict=True):
+            for pick in picks:
+                pick_id = (scene.index, pick.role)
+                for_model = pick.duplicate_of is None and pick_id not in self.captions
+                for_image = save_pictures and pick_id not in self.saved
+                if for_model or for_image:
+                    found.append(WantedPick(scene.index, pick, for_model, for_image))
+        return tuple(found)
+
+    def job(self, save_pictures: bool) -> ScanJob | None:
+        """What a media worker must do for this video next; None when nothing is missing."""
+        path = str(self.plan.source.path)
+        if self.record is None:
+            return ScanJob(self.ordinal, path, attempt=self.num_losses)
+        wanted = self.wanted(save_pictures)
+        if not wanted:
+            return None
+        return ScanJob(self.ordinal, path, wanted, self.record.info, attempt=self.num_losses)
+
+    def begin(self) -> None:
+        """A worker has it: the clock runs from the first time on."""
+        self.started_at = self.started_at or time.monotonic()
+        self.num_jobs += 1
+
+    def opened(self, event: VideoOpened) -> None:
+        self.info, self.reader = event.info, event.reader
+
+    def scene_found(self, event: SceneFrames) -> list[PickedFrame]:
+        """Keep the scene; the picks that must be asked for come back (a retried scan repeats some)."""
+        if event.scene is not None:
+            picks = tuple(replace(picked, frame=None, image=None) for picked in event.picks)
+            self.scenes[event.scene_index] = replace(event, picks=picks)
+        return [picked for picked in event.picks if picked.frame and self._is_new(event.scene_index, picked)]
+
+    def _is_new(self, scene_index: int, picked: PickedFrame) -> bool:
+        key = RequestKey(self.ordinal, scene_index, picked.pick.role)
+        return key not in self.open and (scene_index, picked.pick.role) not in self.captions
+
+    def scan_ended(self, end: ScanEnd) -> None:
+        """The worker is done. A fresh scan with scenes becomes the record, damaged tail or not."""
+        self.is_decoded = True
+        self.scan_seconds = time.monotonic() - self.started_at
+        if self.record is not None:
+            return
+        self.num_frames = end.num_frames
+        if self.info is not None and self.reader is not None and self.scenes:
+            scenes = [self.scenes[index] for index in sorted(self.scenes)]
+            self.record = ScanRecord.from_scan(self.info, self.reader, scenes, end)
+        else:
+            self.error = end.error
+
+    def gave_up(self, error: ErrorInfo) -> None:
+        """The file cost a worker too often: the scenes found until then are all there will be."""
+        if self.record is None:
+            last = self.scenes[max(self.scenes)].scene if self.scenes else None
+            end = last.end if last else Fraction(0)
+            num_frames = last.end_frame if last else 0
+            self.scan_ended(ScanEnd(self.ordinal, num_frames, end, None, (), None, (), error))
+        self.error = error
+        self.is_decoded = True
+
+    def rescan(self, why: str) -> None:
+        """The known scan does not fit the file any more: scan it anew."""
+        self.record = None
+        self.scenes.clear()
+        self.is_decoded = False
+        self.note_degraded(why)
+
+    def note_degraded(self, why: str) -> None:
+        """Something was done less well than asked, without being an error; said once."""
+        if why not in self.degraded:
+            self.degraded.append(why)

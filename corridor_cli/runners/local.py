@@ -1,0 +1,222 @@
+"""A run on this machine: inputs found and planned, hosts set up, the pipeline driven, the outcome told."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from corridor_cli.config import LoadedSettings
+from corridor_cli.engine.checkpoint import read_checkpoint
+from corridor_cli.engine.echo import TILE_PX as ECHO_TILE_PX
+from corridor_cli.errors import ExitCode, NoInputsError
+from corridor_cli.hardware import available_memory_bytes, num_usable_cpus
+from corridor_cli.hosts.hosted_engine import HostedEngine
+from corridor_cli.hosts.media_pool import MediaPool
+from corridor_cli.hosts.messages import EngineSetup, WorkerSetup
+from corridor_cli.hosts.slots import create_arena
+from corridor_cli.media.discover import InputProblem, discover
+from corridor_cli.pipeline.documents import Documents
+from corridor_cli.pipeline.plan import ModelIdentity, UnreadableSource, VideoPlan, plan_videos
+from corridor_cli.pipeline.run import Pipeline
+from corridor_cli.pipeline.stop import StopSignals
+from corridor_cli.pipeline.tally import Tally
+from corridor_cli.pipeline.video import VideoWork
+from corridor_cli.pipeline.writer import Writer
+from corridor_cli.records import BatchStarted, BatchStats
+from corridor_cli.settings import Settings
+from corridor_cli.telemetry import Reporter, RunOptions, RunOutcome, RunPlan, VideoOutcome
+from corridor_cli.timeline.layout import OutputLayout
+from corridor_cli.timeline.lock import OutputLock
+
+# A picture is shrunk until it has at most this many times the pixels of all its tiles: twice the detail in
+# each direction, so that the resize on the device still has something to filter.
+_OVERSAMPLING = 4
+_MIN_SLOTS = 3  # the picks of one scene: fewer would wait for ever
+_MAX_SLOTS = 256
+_SLOT_MEMORY_SHARE = 0.05
+_MAX_WORKERS = 16
+
+
+def run_local(
+    inputs: list[str], output: Path, loaded: LoadedSettings, options: RunOptions, reporter: Reporter
+) -> RunOutcome:
+    """Take all inputs to timelines under `output`. Raises `VlmtlError` where the whole run cannot go on."""
+    started = time.monotonic()
+    settings = loaded.settings
+    layout = OutputLayout(output.resolve())
+    found = discover(inputs, settings.input, layout.root)
+    if not found.sources and not found.problems:
+        raise NoInputsError(
+            f"No video was found in {', '.join(inputs)}.",
+            hint=f"Folders are searched for files ending in: {', '.join(settings.input.extensions)}.",
+        )
+    model = identify_model(settings)
+    with ExitStack() as stack:
+        if not options.dry_run:
+            stack.enter_context(OutputLock(layout))
+        plans = list(plan_videos(found.sources, layout, settings, model, options))
+        run = _Run(layout, settings, options, reporter, model)
+        outcomes = [_problem_outcome(problem) for problem in found.problems]
+        if options.dry_run:
+            outcomes += [_dry_outcome(plan) for plan in plans]
+        else:
+            outcomes += run.work(plans)
+        return _total(outcomes, run, options, time.monotonic() - started)
+
+
+def identify_model(settings: Settings) -> ModelIdentity:
+    """What names the model in the caption key. Raises `ModelError` when there is no usable one."""
+    chosen = settings.gpu_pipeline.internvl3
+    if chosen.engine == "echo":
+        return ModelIdentity("echo", "none", ECHO_TILE_PX)
+    info = read_checkpoint(chosen.model, chosen.revision)
+    is_mixed = chosen.enable_mixed_precision and not info.is_small
+    return ModelIdentity(info.identity, "auto" if is_mixed else "fp32", info.tile_px)
+
+
+class _Run:
+    """One run's parts, put together and taken down again."""
+
+    def __init__(
+        self,
+        layout: OutputLayout,
+        settings: Settings,
+        options: RunOptions,
+        reporter: Reporter,
+        model: ModelIdentity,
+    ) -> None:
+        self._layout = layout
+        self._settings = settings
+        self._options = options
+        self._reporter = reporter
+        self._model = model
+        self.tally = Tally([])
+        self.stopped_by: ExitCode | None = None
+
+    def work(self, plans: Sequence[VideoPlan | UnreadableSource]) -> list[VideoOutcome]:
+        """Do what the plans ask for; one outcome each, in their order."""
+        videos = [
+            VideoWork(ordinal, plan)
+            for ordinal, plan in enumerate(plans)
+            if isinstance(plan, VideoPlan) and plan.needs_work
+        ]
+        num_skipped = sum(isinstance(plan, VideoPlan) and not plan.needs_work for plan in plans)
+        self._reporter.run_planned(RunPlan(len(plans), num_skipped, self._layout.root))
+        self.tally = Tally(videos)
+        writer = Writer()
+        documents = Documents(self._layout, self._settings, self._options, writer, self.tally)
+        try:
+            done = [documents.fail_unreadable(plan) for plan in plans if isinstance(plan, UnreadableSource)]
+            if videos:
+                done += self._drive(videos, documents, writer)
+        finally:
+            writer.close()
+        writer.check()
+        by_relative = {outcome.relative: outcome for outcome in done}
+        return [by_relative.get(_relative(plan)) or _untouched(plan) for plan in plans]
+
+    def _drive(self, videos: list[VideoWork], documents: Documents, writer: Writer) -> list[VideoOutcome]:
+        with StopSignals() as signals, self._hosts(len(videos)) as (media, engine):
+            pipeline = Pipeline(
+                videos, media, engine, documents, writer, self._settings, self._reporter, self.tally
+            )
+            pipeline.run(signals)
+            if signals.received is not None:
+                self.stopped_by = signals.exit_code
+            return pipeline.outcomes
+
+    @contextmanager
+    def _hosts(self, num_videos: int) -> Iterator[tuple[MediaPool, HostedEngine]]:
+        settings = self._settings
+        chosen = settings.gpu_pipeline.internvl3
+        max_pixels = _OVERSAMPLING * chosen.max_tiles * self._model.tile_px**2
+        slot_bytes = 3 * max_pixels
+        num_workers = _num_workers(settings, num_videos)
+        num_slots = _num_slots(settings, slot_bytes, num_workers)
+        arena_fd = create_arena(num_workers * num_slots, slot_bytes)
+        setup = WorkerSetup(settings.decode, settings.scenes, settings.frames, slot_bytes, max_pixels, ())
+        media = MediaPool(setup, arena_fd, num_workers, num_slots)
+        engine = HostedEngine(
+            EngineSetup(chosen, slot_bytes), arena_fd, settings.errors, self._on_batch, self._reporter.warn
+        )
+        try:
+            yield media, engine
+        finally:
+            media.close()
+            engine.close()
+            os.close(arena_fd)
+
+    def _on_batch(self, event: BatchStarted | BatchStats) -> None:
+        if isinstance(event, BatchStarted):
+            self.tally.batch_started(event)
+        else:
+            self.tally.batch_done(event)
+            self._reporter.batch_done(event)
+
+
+def _num_workers(settings: Settings, num_videos: int) -> int:
+    """As many as the cores allow beside main and the engine, and no more than there are videos."""
+    asked = settings.decode.workers
+    num_wanted = min(max(1, num_usable_cpus() - 1), _MAX_WORKERS) if asked == "auto" else asked
+    return max(1, min(num_wanted, num_videos))
+
+
+def _num_slots(settings: Settings, slot_bytes: int, num_workers: int) -> int:
+    """Slots for each worker: how far decoding may run ahead of captioning."""
+    if not settings.gpu_pipeline.internvl3.async_frame_loading:
+        return _MIN_SLOTS
+    budget = int(_SLOT_MEMORY_SHARE * available_memory_bytes())
+    return max(_MIN_SLOTS, min(_MAX_SLOTS, budget // (slot_bytes * num_workers)))
+
+
+def _relative(plan: VideoPlan | UnreadableSource) -> str:
+    return str(plan.source.relative)
+
+
+def _untouched(plan: VideoPlan | UnreadableSource) -> VideoOutcome:
+    """What is said of an input nothing was done for: it needed nothing, or its turn did not come."""
+    assert isinstance(plan, VideoPlan), "an unreadable source has an outcome"
+    status = "pending" if plan.needs_work else "skipped"
+    return VideoOutcome(str(plan.source.path), plan.relative, status, plan.found)  # type: ignore[arg-type]
+
+
+def _dry_outcome(plan: VideoPlan | UnreadableSource) -> VideoOutcome:
+    if isinstance(plan, UnreadableSource):
+        return VideoOutcome(str(plan.source.path), _relative(plan), "failed", error=plan.error)
+    return _untouched(plan)
+
+
+def _problem_outcome(problem: InputProblem) -> VideoOutcome:
+    return VideoOutcome(problem.path, problem.path, "failed", error=problem.error)
+
+
+def _total(
+    outcomes: Sequence[VideoOutcome], run: _Run, options: RunOptions, wall_seconds: float
+) -> RunOutcome:
+    def count(status: str) -> int:
+        return sum(outcome.status == status for outcome in outcomes)
+
+    code = ExitCode.OK if options.dry_run else run.stopped_by or exit_code(outcomes)
+    return RunOutcome(
+        exit_code=code,
+        num_complete=count("complete"),
+        num_partial=count("partial"),
+        num_failed=count("failed"),
+        num_skipped=count("skipped"),
+        num_pending=count("pending"),
+        num_scenes=run.tally.num_scenes,
+        num_captions=run.tally.num_captions,
+        wall_seconds=wall_seconds,
+        videos=tuple(outcomes),
+    )
+
+
+def exit_code(outcomes: Sequence[VideoOutcome]) -> ExitCode:
+    """0 when all is done, 4 when every input failed, 3 when some failed or are partial, now or before."""
+    now = [outcome.found if outcome.status == "skipped" else outcome.status for outcome in outcomes]
+    if all(state == "failed" for state in now):
+        return ExitCode.NO_INPUTS
+    return ExitCode.PARTIAL if "failed" in now or "partial" in now else ExitCode.OK

@@ -1,0 +1,152 @@
+"""Frames held while their scene is open: few, well placed, never more than `MAX_HELD`.
+
+Each may hold a decoded picture of some megabytes, so their number is what bounds the memory of a scan.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from corridor_cli.scenes.thumbs import SCALE, Thumb, is_flat
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from corridor_cli.records import Pixels, ScanFrame
+
+# The first good frames past the inset; an even spread; every ~0.3 s before now; the last quarter second.
+NUM_HEAD = 3
+NUM_SPREAD = 12
+NUM_PAST = 6
+NUM_RECENT = 8
+MAX_HELD = NUM_HEAD + NUM_SPREAD + NUM_PAST + NUM_RECENT
+PAST_GAP = Fraction(3, 10)
+# What the detectors need to find a cut, on top of the inset.
+RECENT_SECONDS = Fraction(15, 100)
+
+# Black is 16 and white 235 in limited-range video; a box mean beyond these is plainly neither.
+BLACK_LEVEL = 40
+WHITE_LEVEL = 220
+FLAT_DEVIATION = 3.0
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A held frame with what is known of its picture."""
+
+    frame: ScanFrame
+    index: int
+    time: Fraction
+    planes: Pixels
+    thumb: Thumb
+
+    @cached_property
+    def fault(self) -> str | None:
+        """Why this picture cannot stand for a scene, in two words; None when it can."""
+        luma = self.thumb[0]
+        if int(luma.max()) < BLACK_LEVEL * SCALE:
+            return "nearly black"
+        if int(luma.min()) > WHITE_LEVEL * SCALE:
+            return "nearly white"
+        return "one colour" if is_flat(self.thumb, FLAT_DEVIATION) else None
+
+    @cached_property
+    def sharpness(self) -> float:
+        """Variance of the Laplacian of luma, on at most 256 px of width."""
+        luma = self.planes[0].astype(np.int16)
+        if min(luma.shape) < 3:
+            return 0.0
+        laplacian = 4 * luma[1:-1, 1:-1]
+        laplacian -= luma[:-2, 1:-1]
+        laplacian -= luma[2:, 1:-1]
+        laplacian -= luma[1:-1, :-2]
+        laplacian -= luma[1:-1, 2:]
+        values = laplacian.reshape(-1).astype(np.int32)
+        count = values.size
+        total, squares = int(values.sum(dtype=np.int64)), int(np.square(values).sum(dtype=np.int64))
+        return float((count * squares - total**2) / count**2)
+
+
+class CandidateStore:
+    """Holds candidates of the open scene. The newest frame is always among them."""
+
+    def __init__(self, inset: Fraction) -> None:
+        self._inset = inset
+        self._recent_gap = (inset + RECENT_SECONDS) / NUM_RECENT
+        self._head: list[Candidate] = []
+        self._spread: list[Candidate] = []
+        self._past: list[Candidate] = []
+        self._recent: list[Candidate] = []
+        self._stride = 1
+        self._head_from = inset
+
+    def push(self, candidate: Candidate) -> None:
+        """Take the next frame, and let others go."""
+        self._push_head(candidate)
+        self._push_spread(candidate)
+        if len(self._recent) > 1 and self._recent[-1].time - self._recent[-2].time < self._recent_gap:
+            self._recent.pop()
+        self._recent.append(candidate)
+        if len(self._recent) > NUM_RECENT:
+            self._push_past(self._recent.pop(0))
+
+    def held(self) -> list[Candidate]:
+        """All candidates held, ascending, each once."""
+        by_index = {c.index: c for part in (self._head, self._spread, self._past, self._recent) for c in part}
+        return [by_index[index] for index in sorted(by_index)]
+
+    def restart_head(self, time: Fraction) -> None:
+        """A transition ends at `time`: the scene's first good frames come after it."""
+        self._head_from = max(self._head_from, time + self._inset)
+        self._head = []
+        for candidate in self.held():
+            self._push_head(candidate)
+
+    def drop_before(self, index: int, time: Fraction, *, is_split: bool) -> None:
+        """The open scene begins at this frame; the candidates before it are let go.
+
+        A split does not begin anew: the scene that goes on keeps the density of its spread.
+        """
+        rest = [candidate for candidate in self.held() if candidate.index >= index]
+        self._head_from = time + self._inset
+        self._head = []
+        self._past = [candidate for candidate in self._past if candidate.index >= index]
+        self._recent = [candidate for candidate in self._recent if candidate.index >= index]
+        if not is_split:
+            self._stride = 1
+            self._spread = []
+        else:
+            self._spread = [candidate for candidate in self._spread if candidate.index >= index]
+        for candidate in rest:
+            self._push_head(candidate)
+            if not is_split:
+                self._push_spread(candidate)
+
+    def _push_head(self, candidate: Candidate) -> None:
+        if len(self._head) < NUM_HEAD and candidate.time >= self._head_from and candidate.fault is None:
+            self._head.append(candidate)
+
+    def _push_spread(self, candidate: Candidate) -> None:
+        if candidate.index % self._stride:
+            return
+        self._spread.append(candidate)
+        while len(self._spread) > NUM_SPREAD:
+            self._stride *= 2
+            self._spread = [kept for kept in self._spread if kept.index % self._stride == 0]
+
+    def _push_past(self, candidate: Candidate) -> None:
+        if self._past and candidate.time - self._past[-1].time < PAST_GAP:
+            return
+        self._past.append(candidate)
+        if len(self._past) > NUM_PAST:
+            del self._past[0]
+
+
+def within(candidates: Iterable[Candidate], start_frame: int, end_frame: int) -> list[Candidate]:
+    """The candidates of the scene `[start_frame, end_frame)`."""
+    return [candidate for candidate in candidates if start_frame <= candidate.index < end_frame]

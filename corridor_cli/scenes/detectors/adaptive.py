@@ -1,0 +1,149 @@
+"""The adaptive detector: a cut is a large change of the planes standing out from those around it."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from corridor_cli.scenes.detectors.base import Look, SceneStart, exact_seconds
+from corridor_cli.scenes.planes import same_size
+from corridor_cli.scenes.thumbs import Thumb, cut_distance
+
+if TYPE_CHECKING:
+    from corridor_cli.records import Pixels
+
+DEFAULT_THRESHOLD = 12.0
+MIN_RATIO = 3.0
+# A change this many times the threshold is clear enough to end a very short first scene.
+CLEAR = 2.0
+# Repeated pictures (drawings on threes, 24 fps in a 60 fps file) hide a steady motion between zeros. So the
+# changes before a frame are the last two real ones, looked for this far back.
+STILL_SCORE = 1.0
+PAST_SECONDS = Fraction(35, 100)
+# A flash is over after three frames; at high frame rates, after a tenth of a second.
+GUARD_FRAMES = 3
+MAX_GUARD_FRAMES = 12
+GUARD_SECONDS = Fraction(1, 10)
+RETURN_SHARE = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """The change from the frame before to this one."""
+
+    frame_index: int
+    time: Fraction
+    thumb: Thumb
+    score: float
+
+
+class AdaptiveDetector:
+    """Cuts where (ΔY + 2ΔU + 2ΔV) / 3 reaches `threshold` levels and three times its neighbours' change.
+
+    A change that goes back within three frames (a tenth of a second) is a flash, not a cut. Decides that
+    many frames after the cut.
+    """
+
+    def __init__(self, threshold: float | None, min_scene_seconds: float) -> None:
+        self._threshold = DEFAULT_THRESHOLD if threshold is None else threshold
+        self._min_scene = exact_seconds(min_scene_seconds)
+        self._planes: Pixels | None = None
+        self._recent: deque[_Change] = deque()
+        self._num_tested = 0
+        self._past: deque[_Change] = deque(maxlen=2)
+        self._last_cut: Fraction | None = None
+        self.settled = 0
+
+    def push(self, look: Look) -> list[SceneStart]:
+        """See `Detector.push`."""
+        score = 0.0 if self._planes is None else change_score(self._planes, look.planes)
+        self._planes = look.planes
+        self._recent.append(_Change(look.frame_index, look.time, look.thumb, score))
+        found: list[SceneStart] = []
+        while self._is_ready(self._num_tested):
+            found += self._test_next(is_end=False)
+        return found
+
+    def finish(self) -> list[SceneStart]:
+        """See `Detector.finish`."""
+        found: list[SceneStart] = []
+        while self._num_tested < len(self._recent):
+            found += self._test_next(is_end=True)
+        return found
+
+    def _is_ready(self, position: int) -> bool:
+        num_after = len(self._recent) - 1 - position
+        if num_after < GUARD_FRAMES:
+            return False
+        is_long_enough = self._recent[-1].time - self._recent[position].time >= GUARD_SECONDS
+        return is_long_enough or num_after >= MAX_GUARD_FRAMES
+
+    def _test_next(self, *, is_end: bool) -> list[SceneStart]:
+        position = self._num_tested
+        change = self._recent[position]
+        is_cut = position > 0 and self._is_cut(position, is_end)
+        if is_cut:
+            self._last_cut = change.time
+            self._past.clear()
+        elif change.score >= STILL_SCORE:
+            self._past.append(change)
+        self._num_tested += 1
+        self.settled = change.frame_index + 1
+        if self._num_tested > MAX_GUARD_FRAMES + 1:
+            self._recent.popleft()
+            self._num_tested -= 1
+        return [SceneStart(change.frame_index, change.time, "cut")] if is_cut else []
+
+    def _is_cut(self, position: int, is_end: bool) -> bool:
+        change = self._recent[position]
+        if change.score < self._threshold or change.score < MIN_RATIO * self._neighbours(position):
+            return False
+        is_clear = change.score >= CLEAR * self._threshold
+        num_after = len(self._recent) - 1 - position
+        if is_end and num_after < 2 and not is_clear:
+            return False
+        if self._last_cut is not None and change.time - self._last_cut < self._min_scene:
+            return False
+        if self._last_cut is None and change.time < self._min_scene and not is_clear:
+            return False
+        return not self._is_flash(position)
+
+    def _neighbours(self, position: int) -> float:
+        """The mean change before and after; 0 when nothing moves or nothing is there."""
+        time = self._recent[position].time
+        past = [change.score for change in self._past if time - change.time <= PAST_SECONDS]
+        future = [self._recent[at].score for at in (position + 1, position + 2) if at < len(self._recent)]
+        before = sum(past) / len(past) if past else 0.0
+        after = sum(future) / len(future) if future else 0.0
+        if not future:
+            return before
+        # Before frame 1 there is no change that could be compared.
+        return after if self._recent[position].frame_index == 1 else (before + after) / 2
+
+    def _is_flash(self, position: int) -> bool:
+        before, after = self._recent[position - 1], self._recent[position]
+        jump = cut_distance(before.thumb, after.thumb)
+        if jump < STILL_SCORE:
+            return False
+        for at, other in enumerate(self._recent):
+            if abs(other.time - after.time) > GUARD_SECONDS and abs(at - position) > GUARD_FRAMES:
+                continue
+            if at > position and cut_distance(before.thumb, other.thumb) <= RETURN_SHARE * jump:
+                return True
+            if at < position - 1 and cut_distance(after.thumb, other.thumb) <= RETURN_SHARE * jump:
+                return True
+        return False
+
+
+def change_score(before: Pixels, after: Pixels) -> float:
+    """(ΔY + 2ΔU + 2ΔV) / 3 in levels, Δ being the mean absolute difference of a plane."""
+    before = same_size(before, after)
+    # In uint8 throughout: 30 µs for 256×144, a tenth of the time through int16 or float.
+    difference = np.maximum(before, after)
+    difference -= np.minimum(before, after)
+    y, u, v = (int(total) for total in difference.reshape(3, -1).sum(axis=1, dtype=np.uint32))
+    return (y + 2 * u + 2 * v) / difference.size

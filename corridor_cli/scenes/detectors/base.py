@@ -1,0 +1,52 @@
+"""What a detector is: frames in presentation order go in, boundaries come out a few frames later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from corridor_cli.records import Boundary, Pixels
+    from corridor_cli.scenes.thumbs import Thumb
+
+
+@dataclass(frozen=True, slots=True)
+class SceneStart:
+    """The first frame of a scene, and what opened it."""
+
+    frame_index: int
+    time: Fraction
+    boundary: Boundary
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One frame as the detectors see it: YUV planes uint8 (3, h, w), and their thumb."""
+
+    frame_index: int
+    time: Fraction
+    planes: Pixels
+    thumb: Thumb
+
+
+class Detector(Protocol):
+    """Finds boundaries in one pass; keeps a bounded number of frames' planes or thumbs."""
+
+    @property
+    def settled(self) -> int:
+        """Frames before this index will not be reported any more."""
+        ...
+
+    def push(self, look: Look) -> list[SceneStart]:
+        """The boundaries which this frame decides, ascending; most lie a few frames back."""
+        ...
+
+    def finish(self) -> list[SceneStart]:
+        """The boundaries still open when the frames end."""
+        ...
+
+
+def exact_seconds(seconds: float) -> Fraction:
+    """A setting as the decimal its user wrote: 0.1 is 1/10."""
+    return Fraction(str(seconds))

@@ -1,0 +1,187 @@
+"""Frames in presentation order in, finished scenes with their picks out: one pass, bounded memory.
+
+A scene comes out as soon as its end is settled: a few frames after a cut, up to a second or two after a fade.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from corridor_cli.records import Scene, Transition
+from corridor_cli.scenes.boundaries import BoundaryFinder
+from corridor_cli.scenes.candidates import Candidate, CandidateStore, within
+from corridor_cli.scenes.detectors.base import Look, SceneStart, exact_seconds
+from corridor_cli.scenes.detectors.choose import choose_detector
+from corridor_cli.scenes.marks import Marks
+from corridor_cli.scenes.picking import PickedScanFrame, pick_frames
+from corridor_cli.scenes.split import split_target
+from corridor_cli.scenes.thumbs import make_thumb
+from corridor_cli.scenes.transitions import TransitionFinder
+
+if TYPE_CHECKING:
+    from corridor_cli.records import ScanFrame
+    from corridor_cli.settings import FrameSettings, SceneSettings
+
+
+@dataclass(frozen=True, slots=True)
+class FoundScene:
+    """A finished scene with its picks: first, representative, last."""
+
+    scene: Scene
+    picks: tuple[PickedScanFrame, ...]
+
+
+class SceneFinder:
+    """Turns pushed frames into scenes. Holds at most `candidates.MAX_HELD` frames.
+
+    Frames must come with ascending indices and strictly ascending times, the first at index 0 and time 0.
+    The same frames give the same scenes, whatever the pace.
+    """
+
+    def __init__(self, scenes: SceneSettings, frames: FrameSettings) -> None:
+        # Fixed lengths are meant as they are; only cuts are kept apart, and looked at for blends.
+        has_cuts = scenes.detector in ("adaptive", "content")
+        self._inset = exact_seconds(frames.inset_seconds)
+        self._duplicate_threshold = frames.duplicate_threshold
+        self._max_scene = (
+            None if scenes.max_scene_seconds is None else exact_seconds(scenes.max_scene_seconds)
+        )
+        self._marks = Marks()
+        self._boundaries = BoundaryFinder(
+            choose_detector(scenes),
+            TransitionFinder() if scenes.transitions and has_cuts else None,
+            exact_seconds(scenes.min_scene_seconds) if has_cuts else Fraction(0),
+            self._marks,
+        )
+        self._store = CandidateStore(self._inset)
+        self._open = SceneStart(0, Fraction(0), "start")
+        self._newest: SceneStart | None = None
+        self._num_scenes = 0
+        self._num_transitions = 0
+
+    @property
+    def transitions(self) -> tuple[Transition, ...]:
+        """The transitions found up to now, by start; complete after `finish`."""
+        return tuple(sorted(self._boundaries.transitions, key=lambda change: change.start))
+
+    @property
+    def held_frames(self) -> list[ScanFrame]:
+        """The frames kept in memory for picks to come, ascending; the newest is always one of them."""
+        return [candidate.frame for candidate in self._store.held()]
+
+    def push(self, frame: ScanFrame) -> list[FoundScene]:
+        """The scenes which this frame settles, in order."""
+        index, time, planes = frame.index, frame.time, frame.planes
+        if self._newest is None:
+            assert index == 0, f"the first frame has index {index}, not 0"
+            assert time == 0, f"the first frame has time {time}, not 0"
+        else:
+            assert index > self._newest.frame_index, f"index {index} after {self._newest.frame_index}"
+            assert time > self._newest.time, f"time {time} after {self._newest.time}"
+        self._newest = SceneStart(index, time, "start")
+        thumb = make_thumb(planes)
+        self._marks.push(index, time)
+        self._store.push(Candidate(frame, index, time, planes, thumb))
+        found = self._advance(self._boundaries.push(Look(index, time, planes, thumb)))
+        return found + self._split_open(self._boundaries.settled)
+
+    def finish(self, end: Fraction) -> list[FoundScene]:
+        """The scenes still open. `end` is the end of the last frame; without frames there is no scene."""
+        if self._newest is None:
+            return []
+        assert end > self._newest.time, f"the video ends at {end}, its last frame is at {self._newest.time}"
+        found = self._advance(self._boundaries.finish(end))
+        return found + self._close(SceneStart(self._newest.frame_index + 1, end, "start"))
+
+    def _advance(self, starts: list[SceneStart]) -> list[FoundScene]:
+        found: list[FoundScene] = []
+        for start in starts:
+            held = self._store.held()
+            has_frames = within(held, self._open.frame_index, start.frame_index) and any(
+                candidate.index >= start.frame_index for candidate in held
+            )
+            # Only a late boundary beside another one can find none: a scene nobody could look at.
+            if has_frames:
+                found += self._close(start)
+                self._restart(start)
+        for change in self._boundaries.transitions[self._num_transitions :]:
+            if change.end > self._open.time:
+                self._store.restart_head(change.end)
+        self._num_transitions = len(self._boundaries.transitions)
+        return found
+
+    def _split_open(self, settled: int) -> list[FoundScene]:
+        found: list[FoundScene] = []
+        if self._max_scene is None or settled <= self._open.frame_index:
+            return found
+        until = self._marks.time_of(settled)
+        while True:
+            target = split_target(self._open.time, until, self._max_scene, is_end_known=False)
+            start = None if target is None else self._split_start(target, settled)
+            if start is None:
+                return found
+            found.append(self._finish_scene(start))
+            self._restart(start)
+
+    def _close(self, end: SceneStart) -> list[FoundScene]:
+        """Finish the open scene at `end`, in several parts where it is too long."""
+        found: list[FoundScene] = []
+        while True:
+            target = split_target(self._open.time, end.time, self._max_scene, is_end_known=True)
+            start = None if target is None else self._split_start(target, end.frame_index)
+            if start is None:
+                return [*found, self._finish_scene(end)]
+            found.append(self._finish_scene(start))
+            self._restart(start)
+
+    def _split_start(self, target: Fraction, limit: int) -> SceneStart | None:
+        """The frame to split at, from `target` on, with held candidates in both parts; None without one."""
+        inside = within(self._store.held(), self._open.frame_index, limit)
+        if len(inside) < 2:
+            return None
+        index, time = self._marks.first_from(target)
+        if index <= inside[0].index:
+            index, time = inside[1].index, inside[1].time
+        if index > inside[-1].index:
+            index, time = inside[-1].index, inside[-1].time
+        return SceneStart(index, time, "split")
+
+    def _finish_scene(self, end: SceneStart) -> FoundScene:
+        scene = Scene(
+            index=self._num_scenes,
+            start=self._open.time,
+            end=end.time,
+            start_frame=self._open.frame_index,
+            end_frame=end.frame_index,
+            boundary=self._open.boundary,
+        )
+        self._num_scenes += 1
+        picks = pick_frames(
+            scene,
+            within(self._store.held(), scene.start_frame, scene.end_frame),
+            [change for change in self._boundaries.transitions if change.end > scene.start],
+            inset=self._inset,
+            duplicate_threshold=self._duplicate_threshold,
+        )
+        return FoundScene(scene, picks)
+
+    def _restart(self, start: SceneStart) -> None:
+        self._open = start
+        self._store.drop_before(start.frame_index, start.time, is_split=start.boundary == "split")
+        self._marks.drop_before(start.frame_index)
+
+
+def find_scenes(
+    frames: Iterable[ScanFrame], scenes: SceneSettings, picks: FrameSettings, end: Callable[[], Fraction]
+) -> Iterator[FoundScene]:
+    """The scenes of `frames`, each as soon as it is settled.
+
+    `end` is asked once the frames are through: only then is the end of the last one known.
+    """
+    finder = SceneFinder(scenes, picks)
+    for frame in frames:
+        yield from finder.push(frame)
+    yield from finder.finish(end())

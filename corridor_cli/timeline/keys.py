@@ -1,0 +1,78 @@
+"""The two keys that decide what may be reused: of a scan, and of a caption.
+
+A key is a hash of everything that can change the result, so work done under the same key need not be done
+again. What decides only how fast, where, or with which limits the work is done is in neither key:
+
+* All of `decode`. Readers must agree on every pixel and time (a picture of another reader is used only when
+  its checksum is the same). A limit that is hit makes a failed or partial document, which `--retry-failed`
+  takes up again; raising a limit must not throw away every finished scan.
+* Which pictures are saved, and how large. A change makes a document stale (`done.py`), but its scan and its
+  captions are kept.
+* Batch size, memory, workers, input filters, errors, output, logging.
+
+The model, its revision and its precision reach `caption_key` as arguments, resolved by the caller: only it
+knows which files `--model` means and which precision `auto` becomes. `echo` is a set of drills (slow, fail,
+die) and in neither key; whatever else makes an engine answer differently belongs in its identity.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from hashlib import blake2b
+
+from corridor_cli.settings import FrameSettings, Settings
+
+SCANNER_VERSION = 1
+"""Raise it when the same file and settings give other scenes or other picks than before."""
+
+CAPTIONER_VERSION = 1
+"""Raise it when the same picture, model and prompt give another request to the model than before."""
+
+KEY_BYTES = 16
+
+
+def scan_key(fingerprint: str, settings: Settings) -> str:
+    """Names the scan of one source: 32 hex digits."""
+    return _key(
+        scanner=SCANNER_VERSION,
+        fingerprint=fingerprint,
+        scenes=asdict(settings.scenes),
+        inset_seconds=settings.frames.inset_seconds,
+        duplicate_threshold=settings.frames.duplicate_threshold,
+    )
+
+
+def caption_key(scan: str, settings: Settings, *, model_identity: str, precision: str) -> str:
+    """Names the captions of one scan: 32 hex digits.
+
+    `model_identity` is whatever tells two models apart (engine, id, revision or a hash of the weights),
+    `precision` the one that is really used ("fp32", not "auto").
+    """
+    return _key(
+        captioner=CAPTIONER_VERSION,
+        scan=scan,
+        model=model_identity,
+        precision=precision,
+        prompt=settings.caption.prompt,
+        max_new_tokens=settings.caption.max_new_tokens,
+        engine=settings.gpu_pipeline.internvl3.engine,
+        max_tiles=settings.gpu_pipeline.internvl3.max_tiles,
+    )
+
+
+def pictures_label(frames: FrameSettings) -> str:
+    """Names how picks are saved: `none`, `full`, or `thumbnails` with the longer side in px."""
+    return f"thumbnails {frames.thumbnail_px} px" if frames.save == "thumbnails" else frames.save
+
+
+def _key(**parts: object) -> str:
+    """Blake2b over canonical JSON; 60 and 60.0 are the same setting."""
+    text = json.dumps({name: _plain(part) for name, part in parts.items()}, sort_keys=True)
+    return blake2b(text.encode("ascii"), digest_size=KEY_BYTES).hexdigest()
+
+
+def _plain(part: object) -> object:
+    if isinstance(part, dict):
+        return {name: _plain(value) for name, value in part.items()}
+    return int(part) if isinstance(part, float) and part.is_integer() else part

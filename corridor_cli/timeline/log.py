@@ -1,0 +1,159 @@
+"""The caption log: what the model has answered for one `caption_key`, so that it is never asked again.
+
+One line a record, appended: the CRC-32 of the rest, a space, JSON in ASCII. A line that is torn or damaged
+counts for nothing and harms no other: a reader skips it, and a writer that finds or leaves an unfinished line
+starts a new one. One line says which model answers, so that a run with nothing left to ask need not load it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from corridor_cli.records import Caption, ErrorInfo, RequestKey, Role
+from corridor_cli.timeline.commit import make_folder, storage_error, sync_folder, write_all
+from corridor_cli.timeline.parts import Model
+
+Reuse = Literal["all", "good", "none"]
+
+_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+
+
+class CaptionLog:
+    """The log of one video, open for reading what is known and appending what comes.
+
+    `captions` holds the known ones by (scene index, role), `model` who wrote them, once it is known. `reuse`
+    says what counts as known: `all` (resume), `good` (failed ones are asked again: `--retry-failed`), `none`
+    (the log starts anew: `--force`). A text beats an error; among equals the first stands.
+    Raises `StorageError`.
+    """
+
+    def __init__(self, path: Path, video: int, *, reuse: Reuse = "all", fsync: bool) -> None:
+        self.captions: dict[tuple[int, Role], Caption] = {}
+        self.model: Model | None = None
+        self._path = path
+        self._video = video
+        self._fsync = fsync
+        make_folder(path.parent, fsync=fsync)
+        try:
+            self._descriptor = self._open(is_new=not path.exists())
+        except OSError as error:
+            raise storage_error(error, "open", path) from error
+        try:
+            self._needs_newline = self._load(reuse)
+        except OSError as error:
+            self.close()
+            raise storage_error(error, "read", path) from error
+
+    def append(self, caption: Caption) -> None:
+        """Add a caption, errors included, and sync it when asked to. Raises `StorageError`."""
+        self._append({"caption": _encode_caption(caption)})
+        self._learn(caption, reuse="all")
+
+    def append_model(self, model: Model) -> None:
+        """Say which model answers, once; later calls change nothing. Raises `StorageError`."""
+        if self.model is None:
+            self._append({"model": model.model_dump()})
+            self.model = model
+
+    def close(self) -> None:
+        """Close the file. Safe to call twice."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _open(self, *, is_new: bool) -> int:
+        descriptor = os.open(self._path, _FLAGS, 0o666)
+        if is_new and self._fsync:
+            sync_folder(self._path.parent)
+        return descriptor
+
+    def _load(self, reuse: Reuse) -> bool:
+        """Learn what stands in the file; whether its last line is unfinished."""
+        if reuse == "none":
+            os.ftruncate(self._descriptor, 0)
+            return False
+        data = self._path.read_bytes()
+        for payload in _payloads(data):
+            record = _decode(payload, self._video)
+            if isinstance(record, Model):
+                self.model = self.model or record
+            elif record is not None:
+                self._learn(record, reuse)
+        return bool(data) and not data.endswith(b"\n")
+
+    def _learn(self, caption: Caption, reuse: Reuse) -> None:
+        if caption.error is not None and reuse == "good":
+            return
+        place = (caption.key.scene, caption.key.role)
+        known = self.captions.get(place)
+        if known is None or (known.error is not None and caption.error is None):
+            self.captions[place] = caption
+
+    def _append(self, record: dict[str, object]) -> None:
+        payload = json.dumps(record).encode("ascii")
+        line = b"%08x %s\n" % (zlib.crc32(payload), payload)
+        if self._needs_newline:
+            line = b"\n" + line
+        try:
+            self._needs_newline = True  # until the whole line is out
+            write_all(self._descriptor, line)
+            self._needs_newline = False
+            if self._fsync:
+                os.fsync(self._descriptor)
+        except OSError as error:
+            raise storage_error(error, "append to", self._path) from error
+
+
+def _payloads(data: bytes) -> Iterator[bytes]:
+    """The undamaged payloads, in order. An unfinished last line counts when its checksum holds."""
+    for line in data.split(b"\n"):
+        checksum, _, payload = line.partition(b" ")
+        if len(checksum) == 8 and checksum == b"%08x" % zlib.crc32(payload):
+            yield payload
+
+
+def _encode_caption(caption: Caption) -> dict[str, object]:
+    error = caption.error
+    return {
+        "scene": caption.key.scene,
+        "role": caption.key.role.value,
+        "text": caption.text,
+        "prompt_tokens": caption.prompt_tokens,
+        "output_tokens": caption.output_tokens,
+        "finish_reason": caption.finish_reason,
+        "error": error and {"stage": error.stage, "type": error.type, "message": error.message},
+    }
+
+
+def _decode(payload: bytes, video: int) -> Caption | Model | None:
+    """The record in a payload whose checksum holds; None for a kind that another version wrote."""
+    try:
+        record: dict[str, Any] = json.loads(payload)
+        if "model" in record:
+            return Model.model_validate(record["model"])
+        fields = record["caption"]
+        error = fields["error"]
+        return Caption(
+            key=RequestKey(video, fields["scene"], Role(fields["role"])),
+            text=fields["text"],
+            prompt_tokens=fields["prompt_tokens"],
+            output_tokens=fields["output_tokens"],
+            finish_reason=fields["finish_reason"],
+            error=None if error is None else ErrorInfo(**error),
+        )
+    except (ValueError, KeyError, TypeError):
+        return None

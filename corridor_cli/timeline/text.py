@@ -1,0 +1,54 @@
+"""Text from outside (models, file names, foreign errors) on its way into a document.
+
+Everything here returns text that encodes as UTF-8. Escaping for a format (HTML, SRT) is that format's own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+MAX_UNIT = 24
+MIN_REPEATS = 3
+MIN_LOOP_WORDS = 12
+MIN_LOOP_CHARACTERS = 24
+LONG_WORD_CHARACTERS = 20
+
+
+def path_text(path: str) -> str:
+    r"""A file name or path for people: bytes that are not UTF-8 are shown as `\xNN`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def message_text(message: str) -> str:
+    r"""A message for people: lone surrogates, which file names bring along, are shown as `\udcNN`."""
+    return message.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def caption_text(text: str) -> str:
+    """A model's text without outer white space; surrogate pairs are joined, lone ones become U+FFFD."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").strip()
+
+
+def is_repetitive(text: str) -> bool:
+    """Whether the model ran into a loop: the same unit over and over makes up at least half of the text.
+
+    A loop is a unit of at most 24 words that stands three times or more back to back, 12 words or more in
+    all. Text hardly broken into words (Chinese, or one endless word) is judged by its characters instead:
+    24 of them in all. "A very, very, very dark street" is no loop.
+    """
+    words = text.casefold().split()
+    if len(text) <= LONG_WORD_CHARACTERS * len(words):
+        return _has_loop(words, MIN_LOOP_WORDS)
+    return _has_loop("".join(words), MIN_LOOP_CHARACTERS)
+
+
+def _has_loop(tokens: Sequence[str], min_tokens: int) -> bool:
+    wanted = max(min_tokens, (len(tokens) + 1) // 2)
+    for unit in range(1, MAX_UNIT + 1):
+        span = unit
+        for index in range(unit, len(tokens)):
+            span = span + 1 if tokens[index] == tokens[index - unit] else unit
+            if span >= wanted and span >= MIN_REPEATS * unit:
+                return True
+    return False

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Makes .venv with the pinned requirements and this package (editable). Does nothing when that is done already.
+# Needs Python 3.11, 3.12 or 3.13 with venv; PYTHON=/path/to/python chooses one.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+find_python() {
+  local candidate
+  for candidate in ${PYTHON:-} python3.11 python3.12 python3.13 python3; do
+    if "$candidate" -c 'import sys, venv; raise SystemExit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then
+      echo "$candidate"
+      return
+    fi
+  done
+  echo "setup: no Python 3.11 to 3.13 found; install one or set PYTHON=/path/to/python" >&2
+  exit 2
+}
+
+stamp=.venv/installed
+wanted=$(cat pyproject.toml constraints.txt scripts/setup.sh | sha256sum)
+if [ -x .venv/bin/vlmtl ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
+  exit 0
+fi
+
+[ -x .venv/bin/python ] || "$(find_python)" -m venv .venv
+pip() { .venv/bin/python -m pip --disable-pip-version-check "$@"; }
+echo "setup: installing the pinned requirements into .venv (once; PyTorch is the large one)" >&2
+# torch alone and first: pinned, it takes the build your package index prefers (a CPU build where that is offered).
+pip install --quiet --constraint constraints.txt torch >&2
+pip install --quiet --constraint constraints.txt --editable '.[dev]' >&2
+echo "$wanted" > "$stamp"

@@ -1,0 +1,133 @@
+"""Train the tiny model from nothing on drawn pictures.
+
+    python scripts/train_tiny.py --work /tmp/tiny --output corridor_cli/models/tiny
+
+Stopped, it goes on with --resume. The same seed, step count and machine give the same weights.
+"""
+
+import argparse
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from tiny.batches import Batch, draw_sheets, keep_freed_memory, make_batch
+from tiny.checkpoint import build_config, build_model, build_tokenizer, save_checkpoint
+from tiny.pictures import Sheet, draw_clear_shapes, draw_training_sheet
+from tiny.training import Plan, Trainer, forward
+from transformers import InternVLForConditionalGeneration, PreTrainedTokenizerFast
+
+SHEET_PICTURES = 6144
+VISITS = 3  # how often a picture is trained on, with another prompt and in another batch each time
+HELD_OUT_SEED = 2**30  # training seeds are below
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--work", type=Path, required=True, help="folder for the resumable state")
+    parser.add_argument("--output", type=Path, required=True, help="folder for the finished checkpoint")
+    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--resume", action="store_true", help="go on from the state in --work")
+    parser.add_argument("--stop-after", type=int, default=None, help="stop at this step, to be resumed")
+    parser.add_argument("--log-every", type=int, default=250)
+    return parser.parse_args()
+
+
+def draw_batches(seed: int, batch: int, step: int, tokenizer: PreTrainedTokenizerFast) -> Iterator[Batch]:
+    """The batches from `step` on; which pictures and prompts a step sees depends on seed and step alone."""
+    steps_a_sheet = SHEET_PICTURES * VISITS // batch
+    sheets = draw_sheets(seed, step // steps_a_sheet)
+    while True:
+        sheet = next(sheets)
+        rows: list[int] = []
+        for visit in range(VISITS):
+            order = list(range(len(sheet)))
+            random.Random(f"{seed}/{step // steps_a_sheet}/{visit}").shuffle(order)
+            rows += order
+        for index in range(step % steps_a_sheet, steps_a_sheet):
+            rng = random.Random(f"{seed}/{step}")
+            is_multi = step % 8 == 7
+            chosen = rows[index * batch : (index + 1) * batch]
+            # A batch of several tiles a picture costs as much as one with a quarter of the pictures.
+            yield make_batch(sheet, chosen[: batch // 4] if is_multi else chosen, tokenizer, rng, is_multi)
+            step += 1
+
+
+@torch.no_grad()
+def exact_rate(
+    model: InternVLForConditionalGeneration, sheet: Sheet, tokenizer: PreTrainedTokenizerFast
+) -> float:
+    """Share of whole sentences right, by teacher forcing: greedy decoding is right when each token is."""
+    model.eval()
+    right = 0
+    for start in range(0, len(sheet), 128):
+        rows = list(range(start, min(start + 128, len(sheet))))
+        batch = make_batch(sheet, rows, tokenizer, random.Random(start), is_multi=False)
+        logits, targets, _, _ = forward(
+            model, Batch(**{name: value.to(model.device) for name, value in vars(batch).items()})
+        )
+        lengths = (batch.labels[:, 1:] >= 0).sum(dim=1).tolist()
+        right += sum(bool(part.all()) for part in (logits.argmax(dim=1) == targets).split(lengths))
+    return right / len(sheet)
+
+
+def report(trainer: Trainer, losses: list[tuple[float, float]], seconds: float, sheets: dict[str, Sheet],
+           tokenizer: PreTrainedTokenizerFast) -> None:  # fmt: skip
+    """One log line: losses since the last one, and the exact rates of the averaged weights."""
+    average = build_model(trainer.model.config, 0).to(trainer.device)
+    average.load_state_dict(trainer.average)
+    caption, helper = (sum(column) / len(losses) for column in zip(*losses, strict=True))
+    rates = " ".join(f"{name} {exact_rate(average, sheet, tokenizer):.3f}" for name, sheet in sheets.items())
+    rate = trainer.plan.rate_at(trainer.step)
+    print(f"step {trainer.step} loss {caption:.4f} helpers {helper:.3f} rate {rate:.1e} {rates} "
+          f"{seconds / len(losses) * 1000:.0f} ms/step", flush=True)  # fmt: skip
+
+
+def train(arguments: argparse.Namespace) -> Trainer:
+    """Train from the start or the saved state to the last step."""
+    tokenizer = build_tokenizer()
+    plan = Plan(steps=arguments.steps)
+    trainer = Trainer(build_model(build_config(tokenizer), arguments.seed), plan, arguments.device)
+    state = arguments.work / "state.pt"
+    if arguments.resume:
+        trainer.restore(state)
+    mixed = draw_training_sheet(HELD_OUT_SEED, 0)
+    sheets = {
+        "shapes": draw_clear_shapes(512, HELD_OUT_SEED),
+        "mixed": Sheet(mixed.pictures[:512], mixed.words[:512], mixed.shapes[:512], mixed.cells[:512]),
+    }
+    last = min(arguments.steps, arguments.stop_after or arguments.steps)
+    losses: list[tuple[float, float]] = []
+    started = time.monotonic()
+    for batch in draw_batches(arguments.seed, plan.batch, trainer.step, tokenizer):
+        losses.append(trainer.take_step(batch))
+        if trainer.step % arguments.log_every == 0 or trainer.step >= last:
+            report(trainer, losses, time.monotonic() - started, sheets, tokenizer)
+            trainer.save(state)
+            losses, started = [], time.monotonic()
+        if trainer.step >= last:
+            return trainer
+    raise AssertionError("batches never end")
+
+
+def main() -> None:
+    """Train, then write the averaged weights as a checkpoint folder."""
+    arguments = parse_arguments()
+    keep_freed_memory()
+    torch.set_num_threads(arguments.threads)
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    trainer = train(arguments)
+    finished = build_model(trainer.model.config, 0)
+    finished.load_state_dict(trainer.average)
+    save_checkpoint(arguments.output, finished, build_tokenizer())
+
+
+if __name__ == "__main__":
+    main()
