@@ -17,6 +17,7 @@ from transformers import AutoTokenizer, InternVLForConditionalGeneration
 from corridor_cli.engine.checkpoint import read_checkpoint
 from corridor_cli.engine.local.engine import LocalEngine
 from corridor_cli.engine.local.failures import failure_kind
+from corridor_cli.engine.local.load import load_network
 from corridor_cli.engine.local.tiles import TileRule, cut_tiles
 from corridor_cli.engine.recovery import FailureKind
 from corridor_cli.errors import DeviceLostError, ModelError
@@ -63,6 +64,12 @@ def test_the_text_is_what_generate_gives_by_hand(
     assert caption.prompt_tokens == inputs["input_ids"].shape[1]
     assert caption.output_tokens == len(new_ids)
     assert caption.finish_reason == ("stop" if new_ids[-1] == 2 else "length")
+
+
+def test_position_scaling_is_plain(random_checkpoint: Path) -> None:
+    network = load_network(read_checkpoint(str(random_checkpoint), None), "cpu", torch.float32)
+    assert network.model.language_model.rotary_emb.rope_type == "default"
+    assert not network.training
 
 
 def test_an_end_token_stops_its_own_row_only(
@@ -112,7 +119,10 @@ class FailAt(TorchDispatchMode):
         if self.num_operations == self.at or (self.num_operations > self.at and not self.once):
             raise type(self.error)(*self.error.args)
         output = func(*args, **(kwargs or {}))
-        if self.num_operations < self.at and isinstance(output, torch.Tensor):
+        is_new = all(
+            output is not argument for argument in args
+        )  # `.to` may hand back a buffer of the network
+        if self.num_operations < self.at and isinstance(output, torch.Tensor) and is_new:
             self.made.append(weakref.ref(output))
         return output
 
@@ -145,8 +155,11 @@ def run_failing(
     raise AssertionError(f"{len(captions)} of {len(requests)} captions")
 
 
-@pytest.mark.parametrize("error", REAL_ERRORS, ids=["cuda", "python", "cpu"])
-@pytest.mark.parametrize("once", [True, False], ids=["once", "from-then-on"])
+@pytest.mark.parametrize(
+    ("error", "once"),
+    [*((error, True) for error in REAL_ERRORS), (REAL_ERRORS[0], False)],
+    ids=["cuda-once", "python-once", "cpu-once", "cuda-from-then-on"],
+)
 def test_memory_that_runs_out_at_any_operation_loses_nothing(
     random_checkpoint: Path, store: DictStore, listener: Listener, error: Exception, once: bool
 ) -> None:
@@ -155,7 +168,7 @@ def test_memory_that_runs_out_at_any_operation_loses_nothing(
     counting = FailAt(error, at=10**9, once=True)
     expected = run_failing(engine, requests, counting, listener)
     assert all(c.error is None for c in expected)
-    step = max(1, counting.num_operations // (5 if once else 3))
+    step = max(1, counting.num_operations // (2 if not once else 6 if error is REAL_ERRORS[0] else 2))
     for at in range(1, counting.num_operations + 1, step):
         engine = start(random_checkpoint, store, listener)
         listener.events.clear()
@@ -168,7 +181,7 @@ def test_memory_that_runs_out_at_any_operation_loses_nothing(
             assert [stats.batch_size for stats in listener.stats] == [4, 2, 2]
         else:
             assert {c.error.type for c in captions if c.error} == {"OutOfMemory"}
-            assert [c for c in captions if not c.error] == []
+            assert all(c.error for c in captions)
 
 
 def test_a_poison_frame_costs_its_own_caption_only(
