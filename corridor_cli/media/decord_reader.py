@@ -8,7 +8,7 @@ which the same job belongs to PyAV (`decode.reader: pyav`).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -131,6 +131,7 @@ class DecordReader:
         self.is_variable_frame_rate: bool | None = None
         self._path = path
         self._max_frames = settings.max_frames
+        self._active: list[Generator[DecordFrame]] = []  # generators that end with the reader
         context, place = choose_context(settings.device, is_forced=settings.reader == "decord")
         self.choice = ReaderChoice(choice.name, f"{choice.reason}, {place}", choice.fallbacks)
         num_threads = 1 if settings.threads == "auto" else settings.threads
@@ -142,6 +143,10 @@ class DecordReader:
 
     def read_frames(self) -> Iterator[DecordFrame]:
         """All frames in order. Times come from the packets' timestamps, which must agree with decord's."""
+        self._active.append(self._scan())
+        return self._active[-1]
+
+    def _scan(self) -> Generator[DecordFrame]:
         times = packet_times(self._path)
         if len(times.starts) != len(self._starts):
             raise DecodeError(
@@ -168,6 +173,10 @@ class DecordReader:
 
     def read_frames_at(self, wanted: Sequence[tuple[int, Fraction]]) -> Iterator[DecordFrame]:
         """The frames with these (index, time) pairs, fetched in batches of at most 64 MiB."""
+        self._active.append(self._fetch(wanted))
+        return self._active[-1]
+
+    def _fetch(self, wanted: Sequence[tuple[int, Fraction]]) -> Generator[DecordFrame]:
         for index, time in wanted:
             self._require_time(index, time)
         converter = Converter()
@@ -200,5 +209,7 @@ class DecordReader:
         return DecodeError(f"{shown(self._path)}: decord cannot decode it ({reason})")
 
     def close(self) -> None:
-        """Free the decoder. Safe to call twice."""
+        """End the generators given out, then free the decoder. Safe to call twice."""
+        while self._active:
+            self._active.pop().close()
         self._video = None

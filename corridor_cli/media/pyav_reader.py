@@ -6,10 +6,9 @@ half-way (PyAV 751, 1861), so the thread count is explicit and generators are cl
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 from corridor_cli.errors import DecodeError, LimitError, NoFramesError
 from corridor_cli.media.clock import Clock
@@ -38,7 +37,7 @@ class PyavReader:
         self._settings = settings
         self._num_threads = 1 if settings.threads == "auto" else settings.threads
         self._video: OpenVideo | None = None
-        self._active: list[Any] = []  # generators to close before the container
+        self._active: list[Generator[PyavFrame]] = []  # generators to close before the container
 
     def read_frames(self) -> Iterator[PyavFrame]:
         """All frames in presentation order, first index 0, first time 0.
@@ -50,7 +49,7 @@ class PyavReader:
         self._active.append(frames)
         return frames
 
-    def _scan(self, video: OpenVideo) -> Iterator[PyavFrame]:
+    def _scan(self, video: OpenVideo) -> Generator[PyavFrame]:
         clock = Clock(video.time_base, self.info.frame_rate)
         damage, converter, index, first_pts = Damage(), Converter(), 0, None
         for frame in decode_frames(video, damage):
@@ -101,7 +100,7 @@ class PyavReader:
         self._active.append(frames)
         return frames
 
-    def _seek_all(self, video: OpenVideo, wanted: Sequence[tuple[int, Fraction]]) -> Iterator[PyavFrame]:
+    def _seek_all(self, video: OpenVideo, wanted: Sequence[tuple[int, Fraction]]) -> Generator[PyavFrame]:
         converter = Converter()
         tape = Tape(video)
         first_pts = tape.first_pts()
