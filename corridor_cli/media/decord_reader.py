@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from av.video.frame import VideoFrame
 
-from corridor_cli.errors import DecodeError, LimitError
+from corridor_cli.errors import DecodeError
 from corridor_cli.media.clock import Clock
 from corridor_cli.media.decoding import packet_times
 from corridor_cli.media.picture import Converter
+from corridor_cli.media.probe import require_count
 from corridor_cli.media.readable import shown
 from corridor_cli.records import ReaderChoice, VideoInfo
 from corridor_cli.settings import DecodeSettings
@@ -152,24 +153,23 @@ class DecordReader:
             raise DecodeError(
                 f"{shown(self._path)}: decord counts {len(self._starts)} frames, the file {len(times.starts)}"
             )
-        clock, converter = Clock(times.time_base, self.info.frame_rate), Converter()
-        for index, (pts, duration) in enumerate(zip(times.starts, times.durations, strict=True)):
-            if self._max_frames is not None and index >= self._max_frames:
-                raise LimitError(
-                    f"{shown(self._path)}: has more than {index} frames, the limit",
-                    hint="Raise decode.max_frames.",
-                )
-            time = clock.place(pts, duration)
-            self._require_time(index, time)
-            try:
+        clock, converter, num_frames = Clock(times.time_base, self.info.frame_rate), Converter(), 0
+        try:
+            self._video.seek_accurate(0)
+            for index, (pts, duration) in enumerate(zip(times.starts, times.durations, strict=True)):
+                require_count(self._path, index, self._max_frames)
                 pixels = self._video.next().asnumpy()
-            except END_ERRORS as error:
-                self.end = clock.end(None) if index else None
-                raise self._failed(error) from error
-            yield DecordFrame(index, time, pixels, self.info.rotation_degrees, converter)
-        self.end = clock.end(self.info.duration_seconds_from_header)
-        self.is_variable_frame_rate = clock.is_variable(num_lost=0)
-        self.warnings += clock.warnings
+                time = clock.place(pts, duration)
+                num_frames += 1
+                self._require_time(index, time)
+                yield DecordFrame(index, time, pixels, self.info.rotation_degrees, converter)
+        except END_ERRORS as error:
+            raise self._failed(error) from error
+        finally:
+            if num_frames:
+                self.end = clock.end(self.info.duration_seconds_from_header)
+                self.is_variable_frame_rate = clock.is_variable(num_lost=0)
+            self.warnings += clock.warnings
 
     def read_frames_at(self, wanted: Sequence[tuple[int, Fraction]]) -> Iterator[DecordFrame]:
         """The frames with these (index, time) pairs, fetched in batches of at most 64 MiB."""

@@ -36,28 +36,12 @@ NUM_FRAMES = {
 }  # fmt: skip
 READERS = ("pyav", "decord")
 # What decord is asked to take over, and what it must leave to PyAV, with a word of the reason.
-DECORD_SCANS = tuple(
-    [
-        "h264.mp4",
-        "h264_bframes.mp4",
-        "h264_audio.mp4",
-        "h264.mkv",
-        "h264.mov",
-        "h264_444.mp4",
-        "h264_full_range.mp4",
-        "hevc.mp4",
-        "vfr.mp4",
-        "late_start.mp4",
-        "late_start.mkv",
-        "single_frame.mp4",
-        "rotated_90.mp4",
-        "rotated_180.mp4",
-        "rotated_270.mov",
-        "solid_red.mp4",
-        "faststart.mp4",
-        "fragmented.mp4",
-    ]
-)
+DECORD_SCANS = (
+    "h264.mp4", "h264_bframes.mp4", "h264_audio.mp4", "h264.mkv", "h264.mov", "h264_444.mp4", "hevc.mp4",
+    "h264_full_range.mp4", "vfr.mp4", "late_start.mp4", "late_start.mkv", "single_frame.mp4",
+    "rotated_90.mp4", "rotated_180.mp4", "rotated_270.mov", "solid_red.mp4", "faststart.mp4",
+    "fragmented.mp4",
+)  # fmt: skip
 DECORD_PICKS = (*DECORD_SCANS, "vp8.webm", "vp9.webm", "vp9_altref.webm", "vfr.webm", "single_frame.webm")
 LEFT_TO_PYAV = {
     "h264.ts": "mpegts", "mpeg4.avi": "avi", "h264.flv": "flv", "mpeg2.mpg": "mpeg", "raw.h264": "h264",
@@ -178,6 +162,16 @@ def test_a_scan_may_be_dropped_half_way_and_begun_again(clip: Clip, reader_name:
 
 
 @pytest.mark.parametrize("reader_name", READERS)
+def test_one_reader_can_do_one_thing_after_the_other(clip: Clip, reader_name: str) -> None:
+    reader = opened(clip("h264_bframes.mp4"), reader_name, for_picks=True)
+    first = [(f.time, checksum(f)) for f in reader.read_frames()]
+    known = next(iter(reader.read_frames_at([(33, first[33][0])])))
+    assert (known.time, checksum(known)) == first[33]
+    assert [(f.time, checksum(f)) for f in reader.read_frames()] == first
+    reader.close()
+
+
+@pytest.mark.parametrize("reader_name", READERS)
 def test_more_frames_than_allowed_end_the_scan(clip: Clip, reader_name: str) -> None:
     settings = DecodeSettings(reader=reader_name, max_frames=10)  # type: ignore[arg-type]
     reader = open_reader(clip("h264.mp4"), settings, for_picks=False)
@@ -185,6 +179,7 @@ def test_more_frames_than_allowed_end_the_scan(clip: Clip, reader_name: str) -> 
     assert len(list(itertools.islice(frames, 10))) == 10
     with pytest.raises(errors.LimitError, match="more than 10 frames"):
         next(frames)
+    assert reader.end == Fraction(10, 25)
     reader.close()
 
 
