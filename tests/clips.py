@@ -130,11 +130,12 @@ RECIPES: dict[str, Callable[[Path], Path]] = {
     "h264.mov": _h264,
     "h264.flv": _h264,
     "h264.avi": _h264,
-    "h264.ts": _h264,
+    "h264.ts": lambda p: write_video(
+        p, story(), Encoding(options={"preset": "veryfast", "crf": "23"}, max_b_frames=3)
+    ),
     "h264_444.mp4": lambda p: _h264(p, pixel_format="yuv444p"),
     "h264_10bit.mp4": lambda p: _h264(p, pixel_format="yuv420p10le"),
     "h264_full_range.mp4": lambda p: _h264(p, pixel_format="yuvj420p"),
-    "h264_gray.mp4": lambda p: _h264(p, pixel_format="gray"),
     "hevc.mp4": lambda p: write_video(p, story(), Encoding("libx265", options={"preset": "ultrafast"})),
     "vp8.webm": lambda p: write_video(p, story(), Encoding("libvpx", options=VPX)),
     "vp9.webm": lambda p: write_video(p, story(), Encoding("libvpx-vp9", options=VPX)),

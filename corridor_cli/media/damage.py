@@ -33,6 +33,9 @@ def stated_end(container: Any, stream: Any, first_pts: int | None) -> StatedEnd 
     """What the header says, or None where it says nothing that can be relied on."""
     if not STATES_LENGTH.intersection(container.format.name.split(",")):
         return None
+    if container.format.name == "avi" and stream.frames:
+        # FFmpeg shortens an AVI's duration by the share of the file that is missing, but not the count.
+        return StatedEnd(Fraction(stream.frames * stream.time_base), is_of_video=True)
     if stream.duration and stream.duration > 0:
         return StatedEnd(Fraction(stream.duration * stream.time_base), is_of_video=True)
     # Matroska counts from the file's zero, not from its first frame; its muxers add a tag for each stream.

@@ -8,7 +8,7 @@ which the same job belongs to PyAV (`decode.reader: pyav`).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from av.video.frame import VideoFrame
 
-from corridor_cli.errors import DecodeError, LimitError
+from corridor_cli.errors import DecodeError
 from corridor_cli.media.clock import Clock
 from corridor_cli.media.decoding import packet_times
 from corridor_cli.media.picture import Converter
+from corridor_cli.media.probe import require_count
 from corridor_cli.media.readable import shown
 from corridor_cli.records import ReaderChoice, VideoInfo
 from corridor_cli.settings import DecodeSettings
@@ -131,6 +132,7 @@ class DecordReader:
         self.is_variable_frame_rate: bool | None = None
         self._path = path
         self._max_frames = settings.max_frames
+        self._active: list[Generator[DecordFrame]] = []  # generators that end with the reader
         context, place = choose_context(settings.device, is_forced=settings.reader == "decord")
         self.choice = ReaderChoice(choice.name, f"{choice.reason}, {place}", choice.fallbacks)
         num_threads = 1 if settings.threads == "auto" else settings.threads
@@ -142,32 +144,39 @@ class DecordReader:
 
     def read_frames(self) -> Iterator[DecordFrame]:
         """All frames in order. Times come from the packets' timestamps, which must agree with decord's."""
+        self._active.append(self._scan())
+        return self._active[-1]
+
+    def _scan(self) -> Generator[DecordFrame]:
         times = packet_times(self._path)
         if len(times.starts) != len(self._starts):
             raise DecodeError(
                 f"{shown(self._path)}: decord counts {len(self._starts)} frames, the file {len(times.starts)}"
             )
-        clock, converter = Clock(times.time_base, self.info.frame_rate), Converter()
-        for index, (pts, duration) in enumerate(zip(times.starts, times.durations, strict=True)):
-            if self._max_frames is not None and index >= self._max_frames:
-                raise LimitError(
-                    f"{shown(self._path)}: has more than {index} frames, the limit",
-                    hint="Raise decode.max_frames.",
-                )
-            time = clock.place(pts, duration)
-            self._require_time(index, time)
-            try:
+        clock, converter, num_frames = Clock(times.time_base, self.info.frame_rate), Converter(), 0
+        try:
+            self._video.seek_accurate(0)
+            for index, (pts, duration) in enumerate(zip(times.starts, times.durations, strict=True)):
+                require_count(self._path, index, self._max_frames)
                 pixels = self._video.next().asnumpy()
-            except END_ERRORS as error:
-                self.end = clock.end(None) if index else None
-                raise self._failed(error) from error
-            yield DecordFrame(index, time, pixels, self.info.rotation_degrees, converter)
-        self.end = clock.end(self.info.duration_seconds_from_header)
-        self.is_variable_frame_rate = clock.is_variable(num_lost=0)
-        self.warnings += clock.warnings
+                time = clock.place(pts, duration)
+                num_frames += 1
+                self._require_time(index, time)
+                yield DecordFrame(index, time, pixels, self.info.rotation_degrees, converter)
+        except END_ERRORS as error:
+            raise self._failed(error) from error
+        finally:
+            if num_frames:
+                self.end = clock.end(self.info.duration_seconds_from_header)
+                self.is_variable_frame_rate = clock.is_variable(num_lost=0)
+            self.warnings += clock.warnings
 
     def read_frames_at(self, wanted: Sequence[tuple[int, Fraction]]) -> Iterator[DecordFrame]:
         """The frames with these (index, time) pairs, fetched in batches of at most 64 MiB."""
+        self._active.append(self._fetch(wanted))
+        return self._active[-1]
+
+    def _fetch(self, wanted: Sequence[tuple[int, Fraction]]) -> Generator[DecordFrame]:
         for index, time in wanted:
             self._require_time(index, time)
         converter = Converter()
@@ -200,5 +209,7 @@ class DecordReader:
         return DecodeError(f"{shown(self._path)}: decord cannot decode it ({reason})")
 
     def close(self) -> None:
-        """Free the decoder. Safe to call twice."""
+        """End the generators given out, then free the decoder. Safe to call twice."""
+        while self._active:
+            self._active.pop().close()
         self._video = None

@@ -80,58 +80,60 @@ def orientation_of(frame: VideoFrame) -> Orientation:
 class Converter:
     """The two conversions of a scan; swscale's set-up is kept between frames.
 
-    The size of the planes is settled by the first frame, so that all planes of a video compare. Not for
-    several threads at once, except that `planes` and `rgb` may run in one thread each.
+    The size of the planes is settled by the first frame, so that all planes of a video compare. `planes` and
+    `rgb` may run in one thread each, but neither in two.
     """
 
     def __init__(self) -> None:
-        self._shrinker = VideoReformatter()
-        self._painter = VideoReformatter()
         self._plane_size: tuple[int, int] | None = None
+        # Fast bilinear samples two pixels a side, as OpenCV does, where bilinear averages over all: at
+        # 1080p 0.26 against 0.76 ms a frame, and change scores within 0.03 of OpenCV's instead of up to 0.6
+        # below. Full-range sources (yuvj, RGB) come out in limited range, or they would score 16 % higher.
+        self._shrink = _Conversion("yuv444p", Interpolation.FAST_BILINEAR, ColorRange.MPEG)
+        # Plain bilinear at full size: for 4:2:0 of even size this equals decord's output byte for byte.
+        self._paint = _Conversion("rgb24", Interpolation.BILINEAR, None)
 
     def planes(self, frame: VideoFrame) -> Pixels:
         """uint8 (3, h, w): Y, U, V in limited range, shrunk bilinearly to at most 256×512."""
         if self._plane_size is None:
             scale = min(1.0, MAX_PLANE_WIDTH_PX / frame.width, MAX_PLANE_HEIGHT_PX / frame.height)
             self._plane_size = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
-        width, height = self._plane_size
-        small = _reformat(self._shrinker, frame, "yuv444p", width, height)
-        return np.asarray(small.to_ndarray(), dtype=np.uint8)
+        return self._shrink.apply(frame, *self._plane_size)
 
     def rgb(self, frame: VideoFrame) -> Pixels:
-        """uint8 (H, W, 3) at full size, turned upright.
-
-        Plain bilinear swscale: for 4:2:0 of even size this equals decord's output byte for byte.
-        """
-        picture = _reformat(self._painter, frame, "rgb24", frame.width, frame.height)
-        return orientation_of(frame).apply(np.asarray(picture.to_ndarray(), dtype=np.uint8))
+        """uint8 (H, W, 3) at full size, turned upright."""
+        return orientation_of(frame).apply(self._paint.apply(frame, frame.width, frame.height))
 
 
-def _reformat(
-    by: VideoReformatter, frame: VideoFrame, pixel_format: str, width: int, height: int
-) -> VideoFrame:
-    """Convert with swscale on the calling thread.
+class _Conversion:
+    """One kind of swscale conversion to 8 bit, on the calling thread."""
 
-    Colour tags that swscale refuses (reserved values in damaged files) are replaced by BT.601 once.
-    """
-    # Full-range sources (yuvj, RGB) would otherwise score 16 % higher than the same in limited range.
-    to_range = ColorRange.MPEG if pixel_format == "yuv444p" else None
-    for space in (None, Colorspace.ITU601):
-        try:
-            return by.reformat(
-                frame,
-                width=width,
-                height=height,
-                format=pixel_format,
-                interpolation=Interpolation.BILINEAR,
-                src_colorspace=space,
-                dst_colorspace=space,
-                dst_color_range=to_range,
-                threads=1,
-            )
-        except AV_ERRORS as error:
-            problem = error
-    raise DecodeError(f"a picture of format {frame.format.name} cannot be converted ({reason_of(problem)})")
+    def __init__(self, pixel_format: str, interpolation: Interpolation, to_range: ColorRange | None) -> None:
+        self._swscale = VideoReformatter()
+        self._pixel_format = pixel_format
+        self._interpolation = interpolation
+        self._to_range = to_range
+
+    def apply(self, frame: VideoFrame, width: int, height: int) -> Pixels:
+        """The pixels as PyAV lays them out. Colour tags that swscale refuses, as damaged files have them, are
+        taken for BT.601."""
+        for space in (None, Colorspace.ITU601):
+            try:
+                converted = self._swscale.reformat(
+                    frame,
+                    width=width,
+                    height=height,
+                    format=self._pixel_format,
+                    interpolation=self._interpolation,
+                    src_colorspace=space,
+                    dst_colorspace=space,
+                    dst_color_range=self._to_range,
+                    threads=1,
+                )
+                return np.asarray(converted.to_ndarray(), dtype=np.uint8)
+            except AV_ERRORS as error:
+                problem = error
+        raise DecodeError(f"a {frame.format.name} picture cannot be converted ({reason_of(problem)})")
 
 
 class PyavFrame:

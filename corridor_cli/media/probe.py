@@ -42,6 +42,14 @@ def require_pixels(path: Path, width: int, height: int, max_pixels: int) -> None
         )
 
 
+def require_count(path: Path, num_frames: int, max_frames: int | None) -> None:
+    """Raise `LimitError` when another frame comes after `decode.max_frames` were read."""
+    if max_frames is not None and num_frames >= max_frames:
+        raise LimitError(
+            f"{shown(path)}: has more than {max_frames} frames, the limit", hint="Raise decode.max_frames."
+        )
+
+
 def _first_orientation(video: OpenVideo) -> Orientation:
     """How the first frame that can be decoded is to be turned; containers do not tell, frames do."""
     packets: Any = video.container.demux(video.stream)

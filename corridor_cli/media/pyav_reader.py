@@ -6,18 +6,18 @@ half-way (PyAV 751, 1861), so the thread count is explicit and generators are cl
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
-from corridor_cli.errors import DecodeError, LimitError, NoFramesError
+from corridor_cli.errors import DecodeError, NoFramesError
 from corridor_cli.media.clock import Clock
 from corridor_cli.media.container import OpenVideo, open_video
 from corridor_cli.media.damage import Damage, stated_end
 from corridor_cli.media.decoding import Tape, decode_frames
 from corridor_cli.media.picture import Converter, PyavFrame
-from corridor_cli.media.probe import require_pixels
+from corridor_cli.media.probe import require_count, require_pixels
 from corridor_cli.media.readable import shown
 from corridor_cli.records import ReaderChoice, VideoInfo
 from corridor_cli.settings import DecodeSettings
@@ -38,7 +38,7 @@ class PyavReader:
         self._settings = settings
         self._num_threads = 1 if settings.threads == "auto" else settings.threads
         self._video: OpenVideo | None = None
-        self._active: list[Any] = []  # generators to close before the container
+        self._active: list[Generator[PyavFrame]] = []  # generators to close before the container
 
     def read_frames(self) -> Iterator[PyavFrame]:
         """All frames in presentation order, first index 0, first time 0.
@@ -50,29 +50,27 @@ class PyavReader:
         self._active.append(frames)
         return frames
 
-    def _scan(self, video: OpenVideo) -> Iterator[PyavFrame]:
-        clock = Clock(video.time_base, self.info.frame_rate)
-        damage, converter, index, first_pts = Damage(), Converter(), 0, None
-        for frame in decode_frames(video, damage):
-            if index == 0:
-                first_pts = frame.pts
-            if self._settings.max_frames is not None and index >= self._settings.max_frames:
-                raise LimitError(
-                    f"{shown(self._path)}: has more than {index} frames, the limit",
-                    hint="Raise decode.max_frames.",
-                )
-            require_pixels(self._path, frame.width, frame.height, self._settings.max_pixels)
-            time = clock.place(frame.pts, frame.duration)
-            damage.note_frame(time, is_corrupt=frame.is_corrupt)
-            yield PyavFrame(index, time, frame, converter)
-            index += 1
-        self.warnings += damage.summaries()
-        if index == 0:
+    def _scan(self, video: OpenVideo) -> Generator[PyavFrame]:
+        clock, damage, converter = Clock(video.time_base, self.info.frame_rate), Damage(), Converter()
+        index, stated = 0, None
+        try:
+            with closing(decode_frames(video, damage)) as frames:
+                for frame in frames:
+                    if index == 0:
+                        stated = stated_end(video.container, video.stream, frame.pts)
+                    require_count(self._path, index, self._settings.max_frames)
+                    require_pixels(self._path, frame.width, frame.height, self._settings.max_pixels)
+                    time = clock.place(frame.pts, frame.duration)
+                    damage.note_frame(time, is_corrupt=frame.is_corrupt)
+                    yield PyavFrame(index, time, frame, converter)
+                    index += 1
+        finally:  # also when a limit or the caller ends the scan
+            if index:
+                self.end = clock.end(stated.seconds if stated else None)
+                self.is_variable_frame_rate = clock.is_variable(damage.num_bad_packets)
+            self.warnings += [*damage.summaries(), *clock.warnings]
+        if self.end is None:
             raise self._no_frames(damage)
-        stated = stated_end(video.container, video.stream, first_pts)
-        self.end = clock.end(stated.seconds if stated else None)
-        self.is_variable_frame_rate = clock.is_variable(damage.num_bad_packets)
-        self.warnings += clock.warnings
         if reason := damage.lost_tail(clock, self.end, stated):
             expected = self.info.num_frames_from_header
             raise DecodeError(
@@ -101,23 +99,21 @@ class PyavReader:
         self._active.append(frames)
         return frames
 
-    def _seek_all(self, video: OpenVideo, wanted: Sequence[tuple[int, Fraction]]) -> Iterator[PyavFrame]:
-        converter = Converter()
-        tape = Tape(video)
-        first_pts = tape.first_pts()
-        if first_pts is None:
-            raise DecodeError(f"{shown(self._path)}: its first frame has no timestamp to seek by")
-        for index, time in wanted:
-            ticks = time / video.time_base
-            if ticks.denominator != 1:
-                raise DecodeError(f"{shown(self._path)}: {float(time):.6f} s is no timestamp of this file")
-            frame = tape.find(first_pts + int(ticks))
-            if frame is None:
-                raise DecodeError(
-                    f"{shown(self._path)}: no frame at {float(time):.6f} s was found by seeking"
-                )
-            require_pixels(self._path, frame.width, frame.height, self._settings.max_pixels)
-            yield PyavFrame(index, time, frame, converter)
+    def _seek_all(self, video: OpenVideo, wanted: Sequence[tuple[int, Fraction]]) -> Generator[PyavFrame]:
+        converter, name = Converter(), shown(self._path)
+        with closing(Tape(video)) as tape:
+            first_pts = tape.first_pts()
+            if first_pts is None:
+                raise DecodeError(f"{name}: its first frame has no timestamp to seek by")
+            for index, time in wanted:
+                ticks = time / video.time_base
+                if ticks.denominator != 1:
+                    raise DecodeError(f"{name}: {float(time):.6f} s is no timestamp of this file")
+                frame = tape.find(first_pts + int(ticks))
+                if frame is None:
+                    raise DecodeError(f"{name}: no frame at {float(time):.6f} s was found by seeking")
+                require_pixels(self._path, frame.width, frame.height, self._settings.max_pixels)
+                yield PyavFrame(index, time, frame, converter)
 
     def _reopen(self) -> OpenVideo:
         """A fresh start: decoders keep state over seeks that some containers cannot undo."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import string
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -285,3 +287,12 @@ def test_patterns_without_a_slash_look_at_names() -> None:
     assert is_included(("d", "a.mp4"), ("*.mp4",))
     assert not is_included(("d.mp4", "a.mkv"), ("*.mp4",))
     assert is_excluded(("d", "sub", "a.mp4"), ("sub",))
+
+
+def test_looking_for_files_loads_no_decoder() -> None:
+    code = (
+        "import sys, corridor_cli.media.discover, corridor_cli.media.fingerprint, corridor_cli.media.base\n"
+        "print(sorted({'av', 'decord', 'numpy', 'torch'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

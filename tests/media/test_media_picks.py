@@ -1,0 +1,109 @@
+"""Frames of an earlier scan are delivered with the very same pixels, or not at all."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import zlib
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from corridor_cli.errors import DecodeError, UnreadableError
+from corridor_cli.media.open_reader import open_reader
+from corridor_cli.media.picks import KnownPick, read_picks
+from corridor_cli.settings import DecodeSettings
+from tests import clips
+
+Clip = Callable[[str], Path]
+AUTO = DecodeSettings()
+
+
+def picks_of(path: Path, every: int = 9) -> list[KnownPick]:
+    reader = open_reader(path, AUTO, for_picks=False)
+    known = [
+        KnownPick(f.index, f.time, zlib.crc32(f.rgb().data))
+        for f in reader.read_frames()
+        if f.index % every == 0
+    ]
+    reader.close()
+    return known
+
+
+@pytest.mark.parametrize(
+    ("name", "reader", "reason"),
+    [
+        ("h264_bframes.mp4", "decord", "random access"),
+        ("vp9.webm", "decord", "random access"),
+        ("vfr.mp4", "decord", "random access"),
+        ("rotated_90.mp4", "decord", "random access"),
+        ("h264.ts", "pyav", "sought"),
+        ("av1.mkv", "pyav", "sought"),
+        ("late_start.mkv", "decord", "random access"),
+        ("raw.h264", "pyav", "from the start"),
+        ("changing_size.h264", "pyav", "from the start"),
+    ],
+)
+def test_each_pick_comes_once_ascending_with_its_pixels(
+    clip: Clip, name: str, reader: str, reason: str
+) -> None:
+    known = picks_of(clip(name), every=5)
+    asked = [*reversed(known), *known]
+    got = list(read_picks(clip(name), asked, AUTO))
+    assert [KnownPick(f.index, f.time, zlib.crc32(f.rgb().data)) for f, _ in got] == known
+    assert {choice.name for _, choice in got} == {reader}
+    assert all(reason in choice.reason for _, choice in got)
+    assert got[0][0].planes.shape[0] == 3
+
+
+def test_decord_can_be_ruled_out(clip: Clip) -> None:
+    got = list(
+        read_picks(clip("h264.mp4"), picks_of(clip("h264.mp4")), dataclasses.replace(AUTO, reader="pyav"))
+    )
+    assert {choice.name for _, choice in got} == {"pyav"}
+    assert got[0][1].fallbacks == ()
+
+
+def test_what_decord_cannot_do_is_told(clip: Clip, tmp_path: Path) -> None:
+    damaged = clips.with_bad_packet(clip("h264.mp4"), tmp_path / "bad.mp4", 40)
+    known = picks_of(damaged)
+    got = list(read_picks(damaged, known, AUTO))
+    assert [f.index for f, _ in got] == [p.frame_index for p in known]
+    last = got[-1][1]
+    assert last.name == "pyav"
+    assert last.fallbacks
+    assert last.fallbacks[0].startswith("decord: ")
+
+
+def test_a_wrong_checksum_tries_every_way_and_then_says_so(clip: Clip) -> None:
+    known = picks_of(clip("h264.mp4"))
+    known[3] = known[3]._replace(rgb_crc32=known[3].rgb_crc32 ^ 1)
+    delivered: list[int] = []
+    words = r"5 of the frames known .* the first at 1\.08 s: the file changed"
+    with pytest.raises(DecodeError, match=words) as caught:
+        delivered.extend(frame.index for frame, _ in read_picks(clip("h264.mp4"), known, AUTO))
+    assert delivered == [0, 9, 18]
+    assert "--force" in caught.value.hint
+
+
+def test_a_changed_file_is_noticed(clip: Clip, tmp_path: Path) -> None:
+    path = tmp_path / "v.mp4"
+    shutil.copy(clip("h264.mp4"), path)
+    known = picks_of(path)
+    shutil.copy(clip("solid_red.mp4"), path)
+    with pytest.raises(DecodeError, match="the file changed"):
+        list(read_picks(path, known, AUTO))
+    path.unlink()
+    with pytest.raises(UnreadableError):
+        list(read_picks(path, known, AUTO))
+
+
+def test_a_frame_that_never_was_is_not_invented(clip: Clip) -> None:
+    with pytest.raises(DecodeError):
+        list(read_picks(clip("h264.mp4"), [KnownPick(500, Fraction(20), 1)], AUTO))
+
+
+def test_no_picks_no_work(clip: Clip) -> None:
+    assert list(read_picks(clip("h264.mp4"), [], AUTO)) == []
