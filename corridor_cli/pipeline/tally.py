@@ -79,6 +79,7 @@ class Tally:
     def counters(self) -> Counters:
         under_way = [video for video in self._videos if video.num_jobs]
         done_bytes = self._done_bytes + sum(v.share_done * v.plan.source.size_bytes for v in under_way)
+        share_done = done_bytes / self._total_bytes
         return Counters(
             videos_done=self._num_done,
             videos_total=self._num_done + len(self._videos),
@@ -90,5 +91,6 @@ class Tally:
             elapsed_seconds=self.wall_seconds,
             batch_size=self.batch_size,
             memory_bytes=self.peak_memory_bytes,
-            eta_seconds=eta_seconds(self.wall_seconds, done_bytes / self._total_bytes),
+            eta_seconds=eta_seconds(self.wall_seconds, share_done),
+            share_done=share_done,
         )

@@ -1,0 +1,161 @@
+"""Good and bad inputs together: one clear record each, the rest goes on, and the exit code tells."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import clips
+import pytest
+from runs import documents, draw_scenes, echo_options, run
+
+ECHO = echo_options()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of what users have: good, damaged, foreign and strange."""
+    made = tmp_path_factory.mktemp("mixed")
+    good = clips.draw("h264_audio.mp4", made)
+    clips.draw("1x1.mkv", made)
+    clips.draw("odd_161x121.webm", made)
+    clips.draw("audio_only.mp4", made)
+    clips.truncated(clips.draw("faststart.mp4", made), made / "cut short.mp4", 0.6)
+    clips.truncated(good, made / "no index.mp4", 0.6)
+    clips.write_playlist(made / "playlist.mp4", good)
+    clips.write_concat_script(made / "concat.mp4", good)
+    (made / "empty.mp4").write_bytes(b"")
+    (made / "text.mp4").write_text("not a video\n" * 50)
+    return made
+
+
+BAD = {
+    "audio_only.mp4": "NoVideoStreamError",
+    "no index.mp4": "DecodeError",
+    "playlist.mp4": "NotVideoError",
+    "concat.mp4": "NotVideoError",
+    "empty.mp4": "UnreadableError",
+    "text.mp4": "NotVideoError",
+}
+GOOD = {"h264_audio.mp4", "1x1.mkv", "odd_161x121.webm", "faststart.mp4"}
+
+
+def test_each_input_ends_in_one_record_and_the_run_in_exit_code_3(folder: Path, tmp_path: Path) -> None:
+    code, out, err = run("run", folder, tmp_path, *ECHO, "--json")
+    assert code == 3, err
+    assert "Traceback" not in err
+    outcome = json.loads(out)
+    status = {video["relative"]: video["status"] for video in outcome["videos"]}
+    assert {name for name, each in status.items() if each == "complete"} == GOOD
+    assert {name for name, each in status.items() if each == "partial"} == {"cut short.mp4"}
+    assert {name for name, each in status.items() if each == "failed"} == set(BAD)
+    found = documents(tmp_path)
+    for name, error in BAD.items():
+        document = found[f"{name}.failed.json"]
+        assert [each["type"] for each in document["errors"]] == [error]
+        assert document["errors"][0]["message"]
+    assert len(found) == len(status)
+    assert run("validate", tmp_path)[0] == 0
+
+
+def test_failures_wait_until_they_are_asked_for_again(folder: Path, tmp_path: Path) -> None:
+    run("run", folder, tmp_path, *ECHO)
+    code, out, _ = run("run", folder, tmp_path, *ECHO, "--json")
+    assert code == 3
+    states = {video["relative"]: video["status"] for video in json.loads(out)["videos"]}
+    assert states.pop("empty.mp4") == "failed"  # nothing to recognise it by
+    assert set(states.values()) == {"skipped"}
+    code, out, err = run("run", folder, tmp_path, *ECHO, "--retry-failed", "--json")
+    assert code == 3, err
+    states = {video["relative"]: video["status"] for video in json.loads(out)["videos"]}
+    assert {name for name, each in states.items() if each == "skipped"} == GOOD
+    assert states["cut short.mp4"] == "partial"
+
+
+def test_when_every_input_fails_the_exit_code_is_4(folder: Path, tmp_path: Path) -> None:
+    code, _, _ = run("run", folder / "text.mp4", folder / "audio_only.mp4", tmp_path, *ECHO)
+    assert code == 4
+    code, _, err = run("run", tmp_path / "nothing", tmp_path / "out", *ECHO)
+    assert code == 4, err
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert run("run", empty, tmp_path / "out", *ECHO)[0] == 4
+
+
+def test_fail_fast_stops_with_exit_code_9_and_the_same_command_goes_on(folder: Path, tmp_path: Path) -> None:
+    code, _, err = run("run", folder, tmp_path, *ECHO, "--fail-fast")
+    assert code == 9, err
+    assert "Traceback" not in err
+    run("run", folder, tmp_path, *ECHO)
+    assert len(documents(tmp_path)) == len(BAD) + len(GOOD) + 1
+
+
+NAMES = [
+    b"with spaces.mp4",
+    b"new\nline.mp4",
+    b"-dash.mp4",
+    b"not-utf8-\xff.mp4",
+    b"[red]x[bold].mp4",
+    "日本🎬.mp4".encode(),
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_any_name_works(name: bytes, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    clip = draw_scenes(tmp_path / "clip.mp4", 2)
+    folder.mkdir()
+    clip.rename(folder / os.fsdecode(name))
+    code, _, err = run("run", folder, tmp_path / "out", *ECHO)
+    assert code == 0, err
+    (document,) = documents(tmp_path / "out").values()
+    assert len(document["scenes"]) == 2
+    assert run("validate", tmp_path / "out")[0] == 0
+    assert run("run", folder, tmp_path / "out", *ECHO)[0] == 0
+
+
+def test_a_dry_run_writes_nothing(folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    code, out, err = run("run", folder, output, *ECHO, "--dry-run")
+    assert code == 0, err
+    assert "text.mp4" in out
+    assert not output.exists()
+
+
+def test_the_output_folder_inside_the_input_is_left_out(tmp_path: Path) -> None:
+    draw_scenes(tmp_path / "a.mp4", 2)
+    assert run("run", tmp_path, tmp_path / "out", *ECHO)[0] == 0
+    code, _, err = run("run", tmp_path, tmp_path / "out", *ECHO)
+    assert code == 0
+    assert "1 skipped" in err
+
+
+def test_force_does_everything_again(tmp_path: Path) -> None:
+    draw_scenes(tmp_path / "a.mp4", 2)
+    run("run", tmp_path / "a.mp4", tmp_path / "out", *ECHO)
+    before = documents(tmp_path / "out")
+    code, _, err = run("run", tmp_path / "a.mp4", tmp_path / "out", *ECHO, "--force")
+    assert code == 0, err
+    assert "1 complete" in err
+    assert documents(tmp_path / "out") == before
+
+
+def test_no_model_says_how_to_get_one(tmp_path: Path) -> None:
+    draw_scenes(tmp_path / "a.mp4", 1)
+    code, _, err = run("run", tmp_path / "a.mp4", tmp_path / "out")
+    assert code == 5
+    assert "--model tiny" in err
+    assert "InternVL3" in err
+
+
+@pytest.mark.parametrize(
+    ("number", "num_slots_short"),
+    [("decode.stall_seconds=0.001", "StalledError"), ("decode.max_frames=10", "LimitError")],
+)
+def test_limits_end_a_video_not_the_run(number: str, num_slots_short: str, tmp_path: Path) -> None:
+    draw_scenes(tmp_path / "a.mp4", 12, seconds=2)
+    code, _, err = run("run", tmp_path / "a.mp4", tmp_path / "out", *ECHO, "--set", number)
+    assert code in (3, 4), err
+    (document,) = documents(tmp_path / "out").values()
+    assert document["errors"][0]["type"] == num_slots_short
