@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from hashlib import sha256
 
 from corridor_cli import __version__
-from corridor_cli.records import Caption, ErrorInfo, Pick, ReaderChoice, Role, Scene, VideoInfo
+from corridor_cli.records import Caption, EngineInfo, ErrorInfo, Pick, ReaderChoice, Role, Scene, VideoInfo
 from corridor_cli.settings import DEFAULT_PROMPT, Settings
 from corridor_cli.timeline.invariants import frame_id, scene_id
 from corridor_cli.timeline.keys import pictures_label
@@ -31,7 +31,7 @@ from corridor_cli.timeline.parts import (
 from corridor_cli.timeline.scan_record import ScanRecord
 from corridor_cli.timeline.schema import SCHEMA_NAME, Timeline
 from corridor_cli.timeline.source import SourceFacts, failed_source, scanned_source
-from corridor_cli.timeline.text import caption_text, is_repetitive, message_text
+from corridor_cli.timeline.text import caption_text, is_repetitive, message_text, path_text
 from corridor_cli.timeline.timecode import seconds, seconds_between, timecode
 
 Place = tuple[int, Role]
@@ -97,7 +97,7 @@ def describe(
     settings: Settings, *, scan_key: str | None, caption_key: str | None, model: Model | None
 ) -> Provenance:
     """What makes the document. Keys and model are None only where a failed one never got that far."""
-    prompt = settings.caption.prompt
+    prompt = message_text(settings.caption.prompt)
     return Provenance(
         tool="vlmtl",
         version=__version__,
@@ -112,6 +112,17 @@ def describe(
         ),
         detector=Detector(name=settings.scenes.detector, threshold=settings.scenes.threshold),
         pictures=pictures_label(settings.frames),
+    )
+
+
+def describe_model(info: EngineInfo) -> Model:
+    """The model as the document names it; a folder's name that is not UTF-8 is shown as in `path`."""
+    return Model(
+        id=path_text(info.model_id),
+        revision=info.revision,
+        dtype=info.dtype,
+        quantization=None,
+        engine=info.engine,
     )
 
 

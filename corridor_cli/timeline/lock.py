@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -60,12 +61,9 @@ class OutputLock:
     def release(self) -> None:
         """Give the folder back. Safe to call twice."""
         if self._lock.is_locked:
-            try:
-                self._layout.owner.unlink(missing_ok=True)
-            except OSError as error:
-                raise storage_error(error, "remove", self._layout.owner) from error
-            finally:
-                self._lock.release()
+            with contextlib.suppress(OSError):  # a stale name does no harm: it is that of a dead process
+                self._layout.owner.unlink()
+            self._lock.release()
 
     def __enter__(self) -> Self:
         self.acquire()
@@ -132,7 +130,10 @@ def remove_leftovers(root: Path) -> None:
 
 
 def _remove_older(failed: Path, timeline: Path) -> None:
-    is_failed_newer = failed.stat().st_mtime_ns > timeline.stat().st_mtime_ns
+    try:
+        is_failed_newer = failed.stat().st_mtime_ns > timeline.stat().st_mtime_ns
+    except OSError as error:
+        raise storage_error(error, "read", failed) from error
     _remove_file(timeline if is_failed_newer else failed)
 
 

@@ -53,7 +53,7 @@ class Source(Part):
     fingerprint: str | None
     duration: Seconds | None
     frame_rate: str | None = Field(pattern=r"^\d+/\d+$")
-    fps: float | None = Field(gt=0)
+    fps: float | None = Field(ge=0, description="The frame rate, rounded to six digits.")
     variable_frame_rate: bool | None
     frame_count: Count | None
     width: Count | None

@@ -35,7 +35,7 @@ def _source(
     facts: SourceFacts, info: VideoInfo | None, reader: ReaderChoice | None, record: ScanRecord | None
 ) -> Source:
     path = path_text(facts.path)
-    rate = None if info is None else info.frame_rate
+    rate = info.frame_rate if info is not None and info.frame_rate and info.frame_rate > 0 else None
     return Source(
         path=path,
         path_bytes=None if path == facts.path else os.fsencode(facts.path).hex(),

@@ -7,13 +7,14 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from pydantic import ValidationError
 
 from corridor_cli.errors import UsageError
 from corridor_cli.timeline.commit import is_leftover, storage_error
 from corridor_cli.timeline.invariants import InvariantError, Problem
-from corridor_cli.timeline.layout import FAILED_SUFFIX, STATE_FOLDER, TIMELINE_SUFFIX
+from corridor_cli.timeline.layout import FAILED_SUFFIX, TIMELINE_SUFFIX
 from corridor_cli.timeline.schema import Timeline, read_timeline
 from corridor_cli.timeline.text import path_text
 
@@ -49,17 +50,21 @@ def validate_output(root: Path) -> ValidationReport:
         )
     num_documents = 0
     problems: list[FileProblem] = []
-    for folder, folders, names in os.walk(root):
+    for folder, folders, names in os.walk(root, onerror=_cannot_list):
         folders.sort()
         for name in sorted(names):
             path = Path(folder, name)
-            found = _check_file(path, set(names)) if Path(folder) != root / STATE_FOLDER else None
+            found = _check_file(path, set(names))
             num_documents += found is not None
             if is_leftover(name):
                 found = [Problem("", "is the unfinished write of a run; the next run removes it")]
             shown = path_text(str(path.relative_to(root)))
             problems += [FileProblem(shown, problem.where, problem.what) for problem in found or ()]
     return ValidationReport(num_documents, tuple(problems))
+
+
+def _cannot_list(error: OSError) -> NoReturn:
+    raise storage_error(error, "list", Path(error.filename)) from error
 
 
 def _check_file(path: Path, beside: set[str]) -> list[Problem] | None:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from timeline_samples import (
+    CAPTION_KEY,
     DAMAGED,
     INFO,
     SCAN_KEY,
@@ -23,8 +24,9 @@ from timeline_samples import (
     timeline,
 )
 
-from corridor_cli.records import Caption, RequestKey, Role, VideoInfo
-from corridor_cli.timeline.assemble import caption_status
+from corridor_cli.records import Caption, EngineInfo, RequestKey, Role, VideoInfo
+from corridor_cli.settings import CaptionSettings, Settings
+from corridor_cli.timeline.assemble import caption_status, describe, describe_model
 from corridor_cli.timeline.schema import read_timeline, timeline_bytes, timeline_json_schema
 from corridor_cli.timeline.source import SourceFacts
 from corridor_cli.timeline.text import caption_text
@@ -199,6 +201,26 @@ def test_a_status_goes_into_the_document_with_its_tokens() -> None:
     part = timeline(captions(cut)).scenes[0].frames[0].caption
     assert part is not None
     assert (part.status, part.finish_reason, part.output_tokens) == ("truncated", "length", 128)
+
+
+def test_a_prompt_and_a_model_that_are_not_utf8_are_shown() -> None:
+    settings = Settings(caption=CaptionSettings(prompt="What\udcff?"))
+    model = describe_model(EngineInfo("local", "/models/\udcff", None, "cpu", "float32", 448, 1, 1, 8))
+    provenance = describe(settings, scan_key=SCAN_KEY, caption_key=CAPTION_KEY, model=model)
+    assert (provenance.prompt.id, provenance.prompt.text) == ("custom", "What\\udcff?")
+    assert model.id == "/models/\\xff"
+    assert describe(Settings(), scan_key=None, caption_key=None, model=None).prompt.id == "default"
+
+
+@pytest.mark.parametrize(
+    ("rate", "shown"),
+    [(None, (None, None)), (Fraction(0), (None, None)), (Fraction(1, 10**9), ("1/1000000000", 0.0))],
+)
+def test_a_frame_rate_that_makes_no_sense_breaks_nothing(
+    rate: Fraction | None, shown: tuple[str | None, float | None]
+) -> None:
+    source = failed_timeline(info=replace(INFO, frame_rate=rate)).source
+    assert (source.frame_rate, source.fps) == shown
 
 
 def test_a_path_that_is_not_utf8_is_shown_and_kept_in_hex() -> None:
