@@ -6,9 +6,10 @@ import json
 import os
 from pathlib import Path
 
-import clips
 import pytest
 from runs import documents, draw_scenes, echo_options, run
+
+from tests import clips
 
 ECHO = echo_options()
 
