@@ -6,12 +6,18 @@ Nothing in the folder is ever run: `*.py` files are not looked at, pickles stay 
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from corridor_cli.engine.checkpoint_files import (
+    DOWNLOAD_AGAIN,
+    Json,
+    chat_template,
+    end_token_ids,
+    identity,
+    read_json,
+)
 from corridor_cli.engine.locate import (
     BUNDLED_MODEL,
     DATA_PATTERNS,
@@ -23,7 +29,7 @@ from corridor_cli.engine.locate import (
     is_hub_id,
     is_offline,
 )
-from corridor_cli.engine.weights import check_layers, read_weights, refuse_lfs_pointer
+from corridor_cli.engine.weights import check_layers, read_weights
 from corridor_cli.errors import ModelError
 
 ARCHITECTURE = "InternVLForConditionalGeneration"
@@ -31,15 +37,6 @@ SMALL_MODEL_PARAMETERS = 50_000_000
 
 _ORIGINAL_ARCHITECTURE = "InternVLChatModel"
 _BICUBIC = 3
-_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
-_IDENTITY_FILES = (
-    "config.json", "generation_config.json", "preprocessor_config.json", "processor_config.json",
-    "chat_template.jinja", "chat_template.json", "vocab.json", "merges.txt", "tokenizer.model",
-    *_TOKENIZER_FILES,
-)  # fmt: skip
-_DOWNLOAD_AGAIN = "The checkpoint is incomplete: download it again."
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +44,8 @@ class CheckpointInfo:
     """A usable InternVL checkpoint and its facts.
 
     `tile_px` is the side of a tile; `image_mean` and `image_std` are RGB on the 0..1 scale. `revision` is the
-    hub commit, None for folders. `identity` is a hash over every JSON file and over each weight file's size
-    and header: it names the model in the caption key.
+    hub commit, None for folders. `identity` is a hash over every JSON file and over each weight file's size,
+    header and samples of its numbers: it names the model in the caption key.
     """
 
     model_id: str
@@ -110,12 +107,12 @@ def _read_folder(folder: Path, model: str, revision: str | None) -> CheckpointIn
 
 def _read_facts(folder: Path, model: str, revision: str | None) -> CheckpointInfo:
     config = _read_config(folder, model)
-    processor = _read_json(folder / "processor_config.json")
-    pixels = _read_json(folder / "preprocessor_config.json") or processor.get("image_processor") or {}
+    processor = read_json(folder / "processor_config.json")
+    pixels = read_json(folder / "preprocessor_config.json") or processor.get("image_processor") or {}
     if not pixels:
-        raise ModelError(f"{folder} has no preprocessor_config.json.", hint=_DOWNLOAD_AGAIN)
+        raise ModelError(f"{folder} has no preprocessor_config.json.", hint=DOWNLOAD_AGAIN)
     if not (folder / "tokenizer.json").is_file():
-        raise ModelError(f"{folder} has no tokenizer.json.", hint=_DOWNLOAD_AGAIN)
+        raise ModelError(f"{folder} has no tokenizer.json.", hint=DOWNLOAD_AGAIN)
     weights = read_weights(folder)
     text, vision = config.get("text_config") or {}, config.get("vision_config") or {}
     check_layers(weights, folder, text.get("num_hidden_layers"), vision.get("num_hidden_layers"))
@@ -130,17 +127,17 @@ def _read_facts(folder: Path, model: str, revision: str | None) -> CheckpointInf
         image_std=_three(pixels, "image_std", folder),
         max_tiles=int(pixels.get("max_patches") or 1),
         image_token_id=_whole(config, "image_token_id", folder),
-        end_token_ids=_end_token_ids(folder, config, text),
-        chat_template=_chat_template(folder),
+        end_token_ids=end_token_ids(folder, config, text),
+        chat_template=chat_template(folder),
         text_model_type=str(text.get("model_type", "qwen2")),
         num_parameters=weights.num_parameters,
         weight_files=weights.files,
-        identity=_identity(folder, weights.digest),
+        identity=identity(folder, weights.digest),
     )
 
 
 def _read_config(folder: Path, model: str) -> Json:
-    config = _read_json(folder / "config.json")
+    config = read_json(folder / "config.json")
     if not config:
         hint = "Is this the folder of a checkpoint?" if folder.is_dir() else HOW_TO_GET_A_MODEL
         raise ModelError(f"{folder} has no config.json.", hint=hint)
@@ -159,35 +156,17 @@ def _read_config(folder: Path, model: str) -> Json:
     )
 
 
-def _read_json(path: Path) -> Json:
-    """The file's table; empty when there is no such file."""
-    if not path.is_file():
-        return {}
-    refuse_lfs_pointer(path)
-    try:
-        table = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise ModelError(
-            f"{path} is not valid JSON: {error}.", hint="Download the checkpoint again."
-        ) from error
-    if not isinstance(table, dict):
-        raise ModelError(
-            f"{path} holds {type(table).__name__}, not a table.", hint="Download the checkpoint again."
-        )
-    return table
-
-
 def _whole(table: Json, key: str, folder: Path) -> int:
     value = table.get(key)
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ModelError(f"{folder}: {key} is {value!r}, not a whole number.", hint=_DOWNLOAD_AGAIN)
+        raise ModelError(f"{folder}: {key} is {value!r}, not a whole number.", hint=DOWNLOAD_AGAIN)
     return value
 
 
 def _three(pixels: Json, key: str, folder: Path) -> tuple[float, float, float]:
     value = pixels.get(key)
     if not isinstance(value, list) or len(value) != 3 or not all(isinstance(x, int | float) for x in value):
-        raise ModelError(f"{folder}: {key} is {value!r}, not three numbers.", hint=_DOWNLOAD_AGAIN)
+        raise ModelError(f"{folder}: {key} is {value!r}, not three numbers.", hint=DOWNLOAD_AGAIN)
     return float(value[0]), float(value[1]), float(value[2])
 
 
@@ -195,7 +174,7 @@ def _tile_px(pixels: Json, vision: Json, folder: Path) -> int:
     size = pixels.get("size")
     if not isinstance(size, dict) or size.get("height") != size.get("width") or not size.get("height"):
         raise ModelError(
-            f"{folder}: the tile size is {size!r}, not equal height and width.", hint=_DOWNLOAD_AGAIN
+            f"{folder}: the tile size is {size!r}, not equal height and width.", hint=DOWNLOAD_AGAIN
         )
     tile_px = _whole(size, "height", folder)
     if pixels.get("resample", _BICUBIC) != _BICUBIC:
@@ -225,39 +204,3 @@ def _side(vision: Json, key: str, absent: int) -> int:
     if isinstance(side, int) and side > 0:
         return int(side)
     return absent
-
-
-def _end_token_ids(folder: Path, config: Json, text: Json) -> tuple[int, ...]:
-    """Every id that any of the files calls an end of sequence, and `<|im_end|>` where it is one token."""
-    tables = (_read_json(folder / "generation_config.json"), config, text)
-    stated = [table.get("eos_token_id") for table in tables]
-    ids = {
-        x for value in stated for x in (value if isinstance(value, list) else [value]) if isinstance(x, int)
-    }
-    eos = _read_json(folder / "tokenizer_config.json").get("eos_token")
-    names = {eos.get("content") if isinstance(eos, dict) else eos, "<|im_end|>"}
-    added = _read_json(folder / "tokenizer.json").get("added_tokens") or []
-    ids |= {entry["id"] for entry in added if isinstance(entry, dict) and entry.get("content") in names}
-    if not ids:
-        raise ModelError(f"{folder} names no end-of-sequence token.", hint=_DOWNLOAD_AGAIN)
-    return tuple(sorted(ids))
-
-
-def _chat_template(folder: Path) -> str | None:
-    """The chat template, from whichever of its three places has it."""
-    if (folder / "chat_template.jinja").is_file():
-        return (folder / "chat_template.jinja").read_text(encoding="utf-8")
-    for name in ("chat_template.json", "processor_config.json", "tokenizer_config.json"):
-        template = _read_json(folder / name).get("chat_template")
-        if isinstance(template, str):
-            return template
-    return None
-
-
-def _identity(folder: Path, weights_digest: str) -> str:
-    digest = hashlib.sha256(weights_digest.encode())
-    for name in sorted(_IDENTITY_FILES):
-        if (folder / name).is_file():
-            digest.update(f"\0{name}\0".encode())
-            digest.update((folder / name).read_bytes())
-    return digest.hexdigest()

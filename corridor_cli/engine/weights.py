@@ -19,6 +19,9 @@ INDEX_NAME = "model.safetensors.index.json"
 SINGLE_NAME = "model.safetensors"
 
 _MAX_HEADER_BYTES = 100_000_000
+_SMALL_FILE_BYTES = 16 * 1024**2
+_SAMPLE_BYTES = 4096
+_NUM_SAMPLES = 256
 _LFS_MARK = b"version https://git-lfs"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 _LFS_HINT = "Fetch the real files with `git lfs pull`, or download the checkpoint again."
@@ -26,7 +29,11 @@ _LFS_HINT = "Fetch the real files with `git lfs pull`, or download the checkpoin
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """The tensors a checkpoint holds. `digest` covers each file's name, size and header, not its numbers."""
+    """The tensors a checkpoint holds.
+
+    `digest` covers each file's name, size and header, and of its numbers the whole of a small file and
+    evenly spread samples of a large one, so that a model trained further under the same name differs.
+    """
 
     files: tuple[str, ...]
     tensor_names: frozenset[str]
@@ -43,6 +50,7 @@ def read_weights(folder: Path) -> Weights:
         header, raw = _read_header(folder / name)
         digest.update(f"{name}\0{(folder / name).stat().st_size}\0".encode())
         digest.update(raw)
+        _sample_numbers(folder / name, digest)
         shapes.update({tensor: entry["shape"] for tensor, entry in header.items()})
     _check_index(folder, frozenset(shapes))
     num_parameters = sum(math.prod(shape) for shape in shapes.values())
@@ -126,6 +134,18 @@ def _check_index(folder: Path, tensor_names: frozenset[str]) -> None:
             f"The shards in {folder} lack {len(missing)} tensors of their index, such as {missing[0]}.",
             hint="The checkpoint is incomplete: download it again.",
         )
+
+
+def _sample_numbers(path: Path, digest: hashlib._Hash) -> None:
+    """Feed a small file whole into the digest, of a large one `_NUM_SAMPLES` blocks: 1 MiB, not gigabytes."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if size <= _SMALL_FILE_BYTES:
+            digest.update(file.read())
+            return
+        for number in range(_NUM_SAMPLES):
+            file.seek(max(0, size - _SAMPLE_BYTES) * number // (_NUM_SAMPLES - 1))
+            digest.update(file.read(_SAMPLE_BYTES))
 
 
 def _read_header(path: Path) -> tuple[dict[str, dict[str, Any]], bytes]:

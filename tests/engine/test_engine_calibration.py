@@ -82,7 +82,8 @@ def start_with_room_for(
     monkeypatch.setattr(LocalModel, "generate", generate_or_overflow)
     # However busy this machine is, every size looks like a gain, so only memory ends the search.
     monkeypatch.setattr(calibration, "_SLOW_PROBE_SECONDS", float("inf"))
-    monkeypatch.setattr(calibration, "_MIN_CPU_GAIN", 100.0)
+    monkeypatch.setattr(calibration, "_CPU_PROBING_SECONDS", float("inf"))
+    monkeypatch.setattr(calibration, "_CPU_TOLERANCE", 0.0)
     settings = ModelSettings(model=str(checkpoint), device="cpu", **changes)
     store = DictStore()
     engine = LocalEngine(settings, store, Listener())

@@ -79,6 +79,21 @@ def test_the_identity_follows_every_file(checkpoint: Path, name: str) -> None:
     assert read_checkpoint(str(checkpoint), None).identity != before
 
 
+@pytest.mark.parametrize("small_file_bytes", [0, 16 * 1024**2])
+def test_the_identity_follows_further_training(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, small_file_bytes: int
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    monkeypatch.setattr("corridor_cli.engine.weights._SMALL_FILE_BYTES", small_file_bytes)
+    path = checkpoint / "model.safetensors"
+    before, header = read_checkpoint(str(checkpoint), None).identity, path.read_bytes()[:1000]
+    tensors = {name: tensor * 1.001 for name, tensor in load_file(path).items()}
+    save_file(tensors, path, metadata={"format": "pt"})
+    assert path.read_bytes()[:1000] == header
+    assert read_checkpoint(str(checkpoint), None).identity != before
+
+
 def test_shards_are_read_through_their_index(checkpoint: Path) -> None:
     split(checkpoint)
     info = read_checkpoint(str(checkpoint), None)

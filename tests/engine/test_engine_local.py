@@ -163,7 +163,8 @@ def run_failing(
 def test_memory_that_runs_out_at_any_operation_loses_nothing(
     random_checkpoint: Path, store: DictStore, listener: Listener, error: Exception, once: bool
 ) -> None:
-    requests = [make_request(n, (store.add(make_frame(n)),), max_new_tokens=2) for n in range(4)]
+    count = 4 if once else 2
+    requests = [make_request(n, (store.add(make_frame(n)),), max_new_tokens=2) for n in range(count)]
     engine = start(random_checkpoint, store, listener)
     counting = FailAt(error, at=10**9, once=True)
     expected = run_failing(engine, requests, counting, listener)
