@@ -115,7 +115,8 @@ class SceneFinder:
 
     def _split_open(self, settled: int) -> list[FoundScene]:
         found: list[FoundScene] = []
-        if self._max_scene is None or settled <= self._open.frame_index:
+        assert self._newest is not None, "no frame was pushed"
+        if self._max_scene is None or self._newest.time - self._open.time < 2 * self._max_scene:
             return found
         until = self._marks.time_of(settled)
         while True:

@@ -38,10 +38,8 @@ def make_thumb(planes: Pixels) -> Thumb:
     # Rows first, in 16 bits: 15 µs for 256×144, against 45 µs for a mean over both axes at once.
     narrow = np.uint16 if box_height <= 256 else np.uint32
     bands = np.add.reduce(area.reshape(3, HEIGHT, box_height, -1), axis=2, dtype=narrow)
-    wide = bands.reshape(3, HEIGHT, WIDTH, box_width)
-    sums = wide[..., 0].astype(np.int32)
-    for column in range(1, box_width):
-        sums += wide[..., column]
+    columns_last = np.ascontiguousarray(bands.reshape(-1, box_width).T)
+    sums = np.add.reduce(columns_last, axis=0, dtype=np.int64).reshape(3, HEIGHT, WIDTH)
     num_pixels = box_height * box_width
     return np.asarray((sums * SCALE + num_pixels // 2) // num_pixels, np.int16)
 

@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 from corridor_cli.scenes.detectors.base import Look
 from corridor_cli.scenes.thumbs import HEIGHT, SCALE, WIDTH, Thumb, cut_distance, is_flat
 
-WINDOWS = (28, 20, 12)
+# (length, stride) in thumbs.
+WINDOWS = ((28, 2), (20, 2), (12, 1))
+LONGEST = 28
 MAX_RESIDUAL = 0.10
 # Two mixed frames between two pictures are steps of a third; one mixed frame (a half) is a hard cut.
 MAX_STEP = 0.36
@@ -41,7 +43,7 @@ MAX_CORRELATION = 0.9
 FITTING_SHARE = 0.8
 
 _SIZE = 3 * HEIGHT * WIDTH
-_CAPACITY = 4 * (WINDOWS[0] + 1)
+_CAPACITY = 4 * (LONGEST + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ class TransitionFinder:
         ends = self.open
         if self._open is not None:
             # The windows which see the end of this blend go on for a while.
-            self._closed_at = self._open[1].frame_index - CLOSE_AFTER
+            self._closed_at = self._open[1].frame_index
         self._open = None
         direction = None if ends is None else classify(ends[0].thumb, ends[1].thumb)
         if ends is None or direction is None:
@@ -124,25 +126,25 @@ class TransitionFinder:
 
     def _keep(self, instant: Instant) -> None:
         if self._filled == _CAPACITY:
-            num_kept = WINDOWS[0]
+            num_kept = LONGEST
             self._ring[:num_kept] = self._ring[_CAPACITY - num_kept :]
             self._filled = num_kept
         self._ring[self._filled] = instant.thumb.reshape(-1)
         self._filled += 1
         self._instants.append(instant)
-        if len(self._instants) > WINDOWS[0] + 1:
+        if len(self._instants) > LONGEST + 1:
             del self._instants[0]
 
     def _widest_blend(self) -> tuple[Instant, Instant] | None:
-        for num_steps in WINDOWS:
+        for num_steps, stride in WINDOWS:
             if len(self._instants) <= num_steps:
                 continue
-            weights = blend_weights(self._ring[self._filled - num_steps - 1 : self._filled])
+            weights = blend_weights(self._ring[self._filled - num_steps - 1 : self._filled : stride])
             if weights is None:
                 continue
             first = len(self._instants) - num_steps - 1
-            start = int(np.flatnonzero(weights <= EDGE_WEIGHT)[-1])
-            end = int(np.flatnonzero(weights >= 1 - EDGE_WEIGHT)[0])
+            start = stride * int(np.flatnonzero(weights <= EDGE_WEIGHT)[-1])
+            end = stride * int(np.flatnonzero(weights >= 1 - EDGE_WEIGHT)[0])
             return self._instants[first + start], self._instants[first + end]
         return None
 
@@ -158,7 +160,7 @@ def blend_weights(thumbs: NDArray[np.float64]) -> NDArray[np.float64] | None:
     length = np.einsum("i,i", way, way)
     middle = thumbs[len(thumbs) // 2] - thumbs[0]
     # Most windows of moving pictures end here, at a tenth of the cost.
-    if _residual(middle, way, length) > 3 * MAX_RESIDUAL:
+    if _residual(middle, way, length) > 2 * MAX_RESIDUAL:
         return None
     inner = thumbs - thumbs[0]
     weights: NDArray[np.float64] = np.einsum("ij,j->i", inner, way) / length
