@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from corridor_cli.records import ScanFrame
     from corridor_cli.scenes.candidates import Candidate
 
+# Levels. Blur hardly moves a thumb: pictures this close to the mean differ by nothing but sharpness.
+NEAR_DISTANCE = 2.0
+
 OPENED_BY = {
     "start": "start of the video",
     "cut": "cut",
@@ -67,8 +70,8 @@ def _usable(
     scene: Scene, candidates: Sequence[Candidate], transitions: Sequence[Transition], inset: Fraction
 ) -> tuple[Sequence[Candidate], str]:
     """The best non-empty set to pick from, and what is wrong with it ("" for nothing)."""
-    # In a scene of few frames the inset must leave a middle.
-    inset = min(inset, (scene.end - scene.start) / 4)
+    # In a short scene the inset must leave a middle, and three frames have none to spare.
+    inset = min(inset, (scene.end - scene.start) / 4) if len(candidates) > 3 else Fraction(0)
     clear = _outside(candidates, transitions, Fraction(0))
     inner = [
         candidate
@@ -110,7 +113,7 @@ def _representative(scene: Scene, usable: Sequence[Candidate], why: str) -> tupl
     central = [c for c in usable if scene.start + quarter <= c.time <= scene.end - quarter] or list(usable)
     mean = mean_thumb(central)
     distances = [look_distance(candidate.thumb, mean) for candidate in central]
-    limit = sorted(distances)[(len(distances) - 1) // 2]
+    limit = max(sorted(distances)[(len(distances) - 1) // 2], NEAR_DISTANCE)
     near = [c for c, distance in zip(central, distances, strict=True) if distance <= limit]
     best = max(near, key=lambda candidate: candidate.sharpness)
     return best, f"sharpest of {len(near)} near the scene's mean picture"

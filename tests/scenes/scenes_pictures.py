@@ -61,6 +61,12 @@ def moving(seed: int, count: int, step: int = 1) -> list[Picture]:
     return [window(wide, reach - abs(index * step % (2 * reach) - reach)) for index in range(count)]
 
 
+def drifting(seed: int, count: int) -> list[Picture]:
+    """A camera that moves by a pixel every fourth frame."""
+    wide = scenery(seed)
+    return [window(wide, index // 4) for index in range(count)]
+
+
 def plain(level: float, count: int, u: float = 128, v: float = 128) -> list[Picture]:
     """One colour."""
     colour = np.array([level, u, v])[:, None, None]

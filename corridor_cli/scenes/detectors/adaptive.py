@@ -85,32 +85,35 @@ class AdaptiveDetector:
     def _test_next(self, *, is_end: bool) -> list[SceneStart]:
         position = self._num_tested
         change = self._recent[position]
-        is_cut = position > 0 and self._is_cut(position, is_end)
+        stands_out = position > 0 and self._stands_out(position)
+        is_flash = stands_out and self._is_flash(position)
+        is_cut = stands_out and not is_flash and self._is_apart(position, is_end)
         if is_cut:
             self._last_cut = change.time
             self._past.clear()
-        elif change.score >= STILL_SCORE:
+        elif change.score >= STILL_SCORE and not is_flash:
             self._past.append(change)
         self._num_tested += 1
         self.settled = change.frame_index + 1
-        if self._num_tested > MAX_GUARD_FRAMES + 1:
+        if self._num_tested > MAX_GUARD_FRAMES + 2:
             self._recent.popleft()
             self._num_tested -= 1
         return [SceneStart(change.frame_index, change.time, "cut")] if is_cut else []
 
-    def _is_cut(self, position: int, is_end: bool) -> bool:
+    def _stands_out(self, position: int) -> bool:
+        score = self._recent[position].score
+        return score >= self._threshold and score >= MIN_RATIO * self._neighbours(position)
+
+    def _is_apart(self, position: int, is_end: bool) -> bool:
+        """Whether the change is far enough from the cut before, and surely a cut where little is known."""
         change = self._recent[position]
-        if change.score < self._threshold or change.score < MIN_RATIO * self._neighbours(position):
-            return False
         is_clear = change.score >= CLEAR * self._threshold
         num_after = len(self._recent) - 1 - position
         if is_end and num_after < 2 and not is_clear:
             return False
-        if self._last_cut is not None and change.time - self._last_cut < self._min_scene:
-            return False
-        if self._last_cut is None and change.time < self._min_scene and not is_clear:
-            return False
-        return not self._is_flash(position)
+        if self._last_cut is None:
+            return is_clear or change.time >= self._min_scene
+        return change.time - self._last_cut >= self._min_scene
 
     def _neighbours(self, position: int) -> float:
         """The mean change before and after; 0 when nothing moves or nothing is there."""
@@ -121,8 +124,13 @@ class AdaptiveDetector:
         after = sum(future) / len(future) if future else 0.0
         if not future:
             return before
-        # Before frame 1 there is no change that could be compared.
-        return after if self._recent[position].frame_index == 1 else (before + after) / 2
+        if position == 1 and self._recent[0].frame_index == 0:
+            # Before frame 1 there is no change that could be compared.
+            return after
+        if self._recent[position - 1].score < STILL_SCORE and after < STILL_SCORE:
+            # Pictures on threes: the frames around are repetitions, the steps before are the motion.
+            return before
+        return (before + after) / 2
 
     def _is_flash(self, position: int) -> bool:
         before, after = self._recent[position - 1], self._recent[position]
@@ -130,13 +138,21 @@ class AdaptiveDetector:
         if jump < STILL_SCORE:
             return False
         for at, other in enumerate(self._recent):
-            if abs(other.time - after.time) > GUARD_SECONDS and abs(at - position) > GUARD_FRAMES:
+            if at > position and _is_near(at - position, other.time - after.time):
+                # The flash begins here: the picture before it comes back.
+                stays = cut_distance(before.thumb, other.thumb)
+            elif at < position - 1 and _is_near(position - 1 - at, before.time - other.time):
+                # The flash ends here: this is the picture before it.
+                stays = cut_distance(after.thumb, other.thumb)
+            else:
                 continue
-            if at > position and cut_distance(before.thumb, other.thumb) <= RETURN_SHARE * jump:
-                return True
-            if at < position - 1 and cut_distance(after.thumb, other.thumb) <= RETURN_SHARE * jump:
+            if stays <= RETURN_SHARE * jump:
                 return True
         return False
+
+
+def _is_near(num_frames: int, seconds: Fraction) -> bool:
+    return num_frames <= GUARD_FRAMES or seconds <= GUARD_SECONDS
 
 
 def change_score(before: Pixels, after: Pixels) -> float:

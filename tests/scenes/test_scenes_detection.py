@@ -1,0 +1,251 @@
+"""Cuts, dissolves and fades that must be found, and what must not be taken for one."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from scenes_pictures import (
+    DrawnFrame,
+    Picture,
+    at_rate,
+    blend,
+    drifting,
+    find_all,
+    grain,
+    moving,
+    noise,
+    plain,
+    scenery,
+    starts,
+    still,
+    to_planes,
+)
+
+from corridor_cli.settings import SceneSettings
+
+BLACK = 16
+
+
+def boundaries(frames: list[DrawnFrame], settings: SceneSettings | None = None) -> list[tuple[int, str]]:
+    """Where the scenes after the first begin, and why."""
+    _, found = find_all(frames, settings)
+    return [(one.scene.start_frame, one.scene.boundary) for one in found[1:]]
+
+
+@pytest.mark.parametrize("detector", ["adaptive", "content"])
+@pytest.mark.parametrize("rate", [10, 24, 30, 60, 120])
+def test_hard_cuts_are_found_at_their_frame(detector: str, rate: int) -> None:
+    pictures = [*moving(1, 40), *moving(2, 40), *moving(3, 40)]
+
+    settings = SceneSettings(detector=detector)  # type: ignore[arg-type]
+    assert boundaries(at_rate(pictures, rate), settings) == [(40, "cut"), (80, "cut")]
+
+
+def test_cuts_between_still_pictures_are_found() -> None:
+    pictures = [*still(1, 25), *still(2, 10), *still(3, 25)]
+
+    assert boundaries(at_rate(pictures)) == [(25, "cut"), (35, "cut")]
+
+
+def test_a_cut_is_found_where_the_frame_times_vary() -> None:
+    planes = [to_planes(picture) for picture in [*moving(1, 30), *moving(2, 30)]]
+    times = [Fraction(index, 30) + Fraction(index % 3, 100) for index in range(60)]
+    frames = [
+        DrawnFrame(index, time, one) for index, (time, one) in enumerate(zip(times, planes, strict=True))
+    ]
+
+    _, found = find_all(frames)
+    assert starts(found) == [30]
+    assert found[1].scene.start == times[30]
+
+
+def test_cuts_closer_than_the_minimum_are_one() -> None:
+    pictures = [*still(1, 30), *still(2, 4), *still(3, 30)]
+
+    assert boundaries(at_rate(pictures)) == [(30, "cut")]
+    assert boundaries(at_rate(pictures), SceneSettings(min_scene_seconds=0.1)) == [(30, "cut"), (34, "cut")]
+
+
+def test_a_short_first_scene_is_kept_when_the_cut_is_clear() -> None:
+    assert boundaries(at_rate([*plain(60, 3), *plain(200, 30)])) == [(3, "cut")]
+
+
+@pytest.mark.parametrize("count", [12, 16, 24, 40, 60])
+def test_a_dissolve_opens_a_scene_at_its_midpoint(count: int) -> None:
+    pictures = grain(blend(still(1, 100), still(2, 100), count), 3)
+
+    finder, found = find_all(at_rate(pictures))
+    [change] = finder.transitions
+    assert change.kind == "dissolve"
+    middle = Fraction(100 - count, 30) + Fraction(count, 60)
+    assert [one.scene.boundary for one in found] == ["start", "transition"]
+    assert abs(found[1].scene.start - middle) <= Fraction(3, 30)
+    assert change.start <= middle <= change.end
+    for pick in (found[0].picks[2], found[1].picks[0]):
+        assert not change.start <= pick.frame.time < change.end
+
+
+@pytest.mark.parametrize("rate", [24, 60, 120])
+def test_a_dissolve_of_one_second_is_found_at_any_rate(rate: int) -> None:
+    pictures = blend(still(1, 2 * rate), still(2, 2 * rate), rate)
+
+    [(start, boundary)] = boundaries(at_rate(pictures, rate))
+    assert boundary == "transition"
+    assert abs(start - 3 * rate / 2) <= rate / 8
+
+
+def test_a_dissolve_between_moving_pictures_is_found() -> None:
+    pictures = blend(drifting(1, 80), drifting(2, 80), 20)
+
+    [(start, boundary)] = boundaries(at_rate(pictures))
+    assert boundary == "transition"
+    assert abs(start - 70) <= 3
+
+
+def test_fades_at_the_ends_are_transitions_without_a_boundary() -> None:
+    pictures = blend(blend(plain(BLACK, 30), moving(1, 90), 24), plain(BLACK, 30), 24)
+
+    finder, found = find_all(at_rate(pictures))
+    assert [change.kind for change in finder.transitions] == ["fade", "fade"]
+    [only] = found
+    first, _, last = (pick.frame.time for pick in only.picks)
+    assert first >= finder.transitions[0].end
+    assert last < finder.transitions[1].start
+
+
+def test_a_dip_to_black_is_one_transition_and_one_boundary() -> None:
+    out = blend(moving(1, 60), plain(BLACK, 26), 20)
+    pictures = [*out, *blend(plain(BLACK, 20), moving(2, 80), 20)]
+
+    finder, found = find_all(at_rate(pictures))
+    [change] = finder.transitions
+    assert change.kind == "fade"
+    assert [one.scene.boundary for one in found] == ["start", "transition"]
+    assert change.start < found[1].scene.start < change.end
+
+
+def test_a_fade_beside_a_cut_belongs_to_the_cut() -> None:
+    into_cut = [*blend(moving(1, 60), plain(BLACK, 26), 20), *moving(2, 60)]
+    from_cut = [*moving(1, 60), *blend(plain(BLACK, 26), moving(2, 80), 20)]
+
+    assert boundaries(at_rate(into_cut)) == [(66, "cut")]
+    assert boundaries(at_rate(from_cut)) == [(60, "cut")]
+    assert [change.kind for change in find_all(at_rate(into_cut))[0].transitions] == ["fade"]
+    assert [change.kind for change in find_all(at_rate(from_cut))[0].transitions] == ["fade"]
+
+
+def test_black_held_for_long_is_a_scene() -> None:
+    pictures = blend(blend(moving(1, 60), plain(BLACK, 130), 20), moving(2, 80), 20)
+
+    _, found = find_all(at_rate(pictures))
+    assert [one.scene.boundary for one in found] == ["start", "transition", "transition"]
+    assert "nearly black" in found[1].picks[1].selection_reason
+
+
+def test_transitions_can_be_turned_off() -> None:
+    pictures = blend(still(1, 60), still(2, 60), 24)
+
+    finder, found = find_all(at_rate(pictures), SceneSettings(transitions=False))
+    assert len(found) == 1
+    assert finder.transitions == ()
+
+
+def flash(pictures: list[Picture], at: int, count: int) -> list[Picture]:
+    """The same pictures with a white flash over some frames."""
+    lit = [np.minimum(picture + np.array([170, 0, 0])[:, None, None], 255) for picture in pictures]
+    return [*pictures[:at], *lit[at : at + count], *pictures[at + count :]]
+
+
+def zoom(seed: int, count: int) -> list[Picture]:
+    """A camera that comes nearer."""
+    wide = scenery(seed, 288, 512)
+    result = []
+    for index in range(count):
+        size = 1 - 0.7 * index / count
+        rows = (144 + (np.arange(72) - 36) * 4 * size).astype(int)
+        columns = (256 + (np.arange(128) - 64) * 4 * size).astype(int)
+        result.append(wide[:, rows][:, :, columns])
+    return result
+
+
+def darker(pictures: list[Picture]) -> list[Picture]:
+    """A light that goes down to two fifths and up again."""
+    count = len(pictures)
+    gains = [1 - 0.6 * np.sin(np.pi * index / count) for index in range(count)]
+    return [
+        np.stack([gain * picture[0], *picture[1:]]) for gain, picture in zip(gains, pictures, strict=True)
+    ]
+
+
+def titled(pictures: list[Picture]) -> list[Picture]:
+    """A title that fades in over a tenth of the picture."""
+    result = []
+    for index, picture in enumerate(pictures):
+        weight = min(max((index - 40) / 20, 0), 1)
+        copy = picture.copy()
+        copy[:, 30:42, 30:98] = (1 - weight) * copy[:, 30:42, 30:98] + weight * np.array([235, 128, 128])[
+            :, None, None
+        ]
+        result.append(copy)
+    return result
+
+
+def on_threes(pictures: list[Picture]) -> list[Picture]:
+    """Each picture held for three frames, as in drawn animation."""
+    return [pictures[3 * (index // 3)] for index in range(len(pictures))]
+
+
+ONE_SCENE = {
+    "static": still(1, 120),
+    "black": plain(BLACK, 120),
+    "static with grain": grain(still(1, 120), 12),
+    "noise": noise(120),
+    "pan": moving(2, 120, 2),
+    "fast pan": moving(2, 120, 6),
+    "zoom": zoom(3, 120),
+    "flash of one frame": flash(moving(1, 120), 60, 1),
+    "flash of three frames": flash(still(1, 120), 60, 3),
+    "three flashes": flash(flash(flash(moving(1, 120), 40, 1), 50, 2), 60, 1),
+    "light": darker(moving(1, 120)),
+    "title": titled(moving(1, 120)),
+    "animation on threes": on_threes(moving(2, 121, 4)),
+}
+
+
+@pytest.mark.parametrize("name", ONE_SCENE)
+def test_one_scene_stays_one_scene(name: str) -> None:
+    finder, found = find_all(at_rate(ONE_SCENE[name]))
+
+    assert starts(found) == []
+    assert finder.transitions == ()
+
+
+def test_intervals_fall_on_frames_and_leave_gaps_alone() -> None:
+    planes = to_planes(still(1, 1)[0])
+    times = [Fraction(0), Fraction(1), Fraction(2), Fraction(9), Fraction(10), Fraction(11)]
+    frames = [DrawnFrame(index, time, planes) for index, time in enumerate(times)]
+
+    settings = SceneSettings(detector="interval", interval_seconds=2.0, max_scene_seconds=None)
+    assert boundaries(frames, settings) == [(2, "split"), (3, "split"), (4, "split")]
+
+
+def test_no_detector_means_one_scene() -> None:
+    frames = at_rate([*still(1, 30), *still(2, 30)])
+
+    assert boundaries(frames, SceneSettings(detector="none")) == []
+
+
+def test_a_change_of_size_is_compared_all_the_same() -> None:
+    small = [picture[:, ::2, ::2] for picture in still(1, 20)]
+    frames = at_rate([*still(1, 20), *small, *still(2, 20)])
+
+    assert boundaries(frames) == [(40, "cut")]
+
+
+def test_the_threshold_is_the_users() -> None:
+    frames = at_rate([*plain(100, 30), *plain(140, 30)])
+
+    assert boundaries(frames) == [(30, "cut")]
+    assert boundaries(frames, SceneSettings(threshold=20.0, transitions=False)) == []

@@ -1,0 +1,201 @@
+"""Which frames are picked, what is split, and how much is held."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from scenes_pictures import (
+    DrawnFrame,
+    at_rate,
+    find_all,
+    moving,
+    plain,
+    run,
+    scenery,
+    still,
+    to_planes,
+    window,
+)
+
+from corridor_cli.records import Role
+from corridor_cli.scenes.candidates import MAX_HELD, Candidate
+from corridor_cli.scenes.find import SceneFinder, find_scenes
+from corridor_cli.scenes.thumbs import look_distance, make_thumb
+from corridor_cli.settings import FrameSettings, SceneSettings
+
+
+def test_one_frame_fills_all_roles_once() -> None:
+    [frame] = frames = at_rate(still(1, 1))
+
+    _, [only] = find_all(frames, end=Fraction(1, 25))
+    assert only.scene.end == Fraction(1, 25)
+    assert [pick.frame for pick in only.picks] == [frame] * 3
+    assert [pick.duplicate_of for pick in only.picks] == [Role.REPRESENTATIVE, None, Role.REPRESENTATIVE]
+    assert only.picks[1].selection_reason == "middle frame: the only candidate"
+
+
+def test_two_frames_are_one_scene_or_two() -> None:
+    _, [alike] = find_all(at_rate(moving(1, 2)))
+    _, apart = find_all(at_rate([*plain(40, 1), *plain(200, 1)]))
+
+    assert [pick.frame.index for pick in alike.picks] in ([0, 0, 1], [0, 1, 1])
+    assert [one.scene.boundary for one in apart] == ["start", "cut"]
+
+
+def test_no_frames_are_no_scenes() -> None:
+    finder = SceneFinder(SceneSettings(), FrameSettings())
+
+    assert finder.finish(Fraction(0)) == []
+    assert finder.transitions == ()
+
+
+def test_first_and_last_are_inset_from_the_cuts() -> None:
+    frames = at_rate([*moving(1, 60, 3), *moving(2, 60, 3), *moving(3, 60, 3)])
+
+    _, (_, middle, _) = find_all(frames)
+    first, representative, last = middle.picks
+    assert first.frame.index == 63
+    assert last.frame.index == 117
+    assert 75 <= representative.frame.index <= 105
+    assert first.selection_reason == "first good frame, 0.10 s after the cut"
+    assert last.selection_reason == "last good frame, 0.10 s before the scene's end"
+
+
+def test_the_inset_follows_the_setting_and_leaves_short_scenes_a_middle() -> None:
+    frames = at_rate([*moving(1, 60, 3), *moving(2, 60, 3)])
+
+    _, (scene, _) = find_all(frames, picks=FrameSettings(inset_seconds=0.5))
+    assert scene.picks[0].frame.index == 15
+    assert 42 <= scene.picks[2].frame.index <= 45
+    _, (scene, _) = find_all(frames, picks=FrameSettings(inset_seconds=100.0))
+    assert 15 <= scene.picks[0].frame.index <= scene.picks[2].frame.index <= 45
+
+
+def test_the_representative_is_sharp() -> None:
+    picture = window(scenery(1), 0)
+    fine = np.where(np.indices(picture.shape).sum(axis=0) % 2, 6.0, -6.0)
+    pictures = [picture + (fine if index == 32 else fine / 3) for index in range(64)]
+
+    _, [scene] = find_all(at_rate(pictures))
+    representative = scene.picks[1]
+    assert representative.frame.index == 32
+    assert representative.selection_reason.startswith("sharpest of ")
+
+
+def test_black_frames_are_passed_over_unless_there_is_nothing_else() -> None:
+    leader = [*plain(16, 20), *moving(1, 100)]
+    settings = SceneSettings(detector="none")
+
+    _, [scene] = find_all(at_rate(leader), settings)
+    assert 20 <= scene.picks[0].frame.index <= 22
+    _, [black] = find_all(at_rate(plain(16, 100)), settings)
+    _, [white] = find_all(at_rate(plain(235, 100)), settings)
+    _, [red] = find_all(at_rate(plain(81, 100, 90, 240)), settings)
+    reasons = [scene.picks[1].selection_reason for scene in (black, white, red)]
+    assert reasons == [
+        "middle frame: every candidate is nearly black",
+        "middle frame: every candidate is nearly white",
+        "middle frame: every candidate is one colour",
+    ]
+    assert abs(black.picks[1].frame.index - 50) <= 8
+
+
+def test_near_duplicates_share_the_representative() -> None:
+    frames = at_rate(still(1, 60))
+
+    _, [scene] = find_all(frames)
+    assert [pick.duplicate_of for pick in scene.picks] == [Role.REPRESENTATIVE, None, Role.REPRESENTATIVE]
+    _, [scene] = find_all(at_rate(moving(1, 90, 2)))
+    assert [pick.duplicate_of for pick in scene.picks] == [None, None, None]
+
+
+def test_last_may_share_the_first() -> None:
+    away = moving(4, 60, 2)
+    there_and_back = [*away[:1] * 20, *away, *reversed(away), *away[:1] * 20]
+
+    _, [scene] = find_all(at_rate(there_and_back), SceneSettings(detector="none"))
+    assert [pick.duplicate_of for pick in scene.picks] == [None, None, Role.FIRST]
+
+
+def test_distance_of_looks_is_a_mean_over_all_planes() -> None:
+    grey, lighter = (make_thumb(to_planes(plain(level, 1)[0])) for level in (100, 103))
+    tinted = make_thumb(to_planes(plain(100, 1, u=130, v=124)[0]))
+
+    assert look_distance(grey, lighter) == 3.0
+    assert look_distance(grey, tinted) == 6.0
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (17, 300), (18, 32), (72, 128), (455, 256), (6000, 40)])
+def test_thumbs_of_any_size_keep_the_mean(shape: tuple[int, int]) -> None:
+    planes = np.full((3, *shape), 77, np.uint8)
+
+    thumb = make_thumb(planes)
+    assert thumb.shape == (3, 18, 32)
+    assert (thumb == 77 * 8).all()
+
+
+def test_sharpness_is_the_variance_of_the_laplacian() -> None:
+    planes = np.random.default_rng(3).integers(0, 256, (3, 20, 30), np.uint8)
+    luma = planes[0].astype(float)
+    laplacian = 4 * luma[1:-1, 1:-1] - luma[:-2, 1:-1] - luma[2:, 1:-1] - luma[1:-1, :-2] - luma[1:-1, 2:]
+
+    candidate = Candidate(DrawnFrame(0, Fraction(0), planes), 0, Fraction(0), planes, make_thumb(planes))
+    assert candidate.sharpness == pytest.approx(laplacian.var())
+
+
+def long_run(seconds: int, rate: int = 10) -> list[DrawnFrame]:
+    """A picture that hardly changes."""
+    picture = to_planes(still(1, 1)[0])
+    return [DrawnFrame(index, Fraction(index, rate), picture) for index in range(seconds * rate)]
+
+
+@pytest.mark.parametrize(
+    ("length", "parts"),
+    [(9, [9]), (10, [10]), (12, [6, 6]), (20, [10, 10]), (23, [10, 6.5, 6.5]), (47, [10, 10, 10, 8.5, 8.5])],
+)
+@pytest.mark.parametrize("transitions", [True, False])
+def test_long_scenes_are_split_evenly(length: int, parts: list[float], transitions: bool) -> None:
+    settings = SceneSettings(max_scene_seconds=10.0, transitions=transitions)
+
+    _, found = find_all(long_run(length), settings)
+    assert [float(one.scene.end - one.scene.start) for one in found] == parts
+    assert [one.scene.boundary for one in found] == ["start"] + ["split"] * (len(parts) - 1)
+
+
+def test_a_long_scene_comes_out_in_parts_before_it_ends_and_holds_little() -> None:
+    finder = SceneFinder(SceneSettings(max_scene_seconds=10.0), FrameSettings())
+    num_found = 0
+    for frame in long_run(300):
+        num_found += len(finder.push(frame))
+        assert len(finder.held_frames) <= MAX_HELD
+    assert num_found == 28
+    assert MAX_HELD <= 30
+
+
+def test_scenes_come_out_soon_after_a_cut() -> None:
+    frames = at_rate([*moving(1, 60), *moving(2, 60)])
+    finder = SceneFinder(SceneSettings(), FrameSettings())
+
+    out_at = [frame.index for frame in frames for _ in finder.push(frame)]
+    assert out_at == [63]
+
+
+def test_a_scan_that_breaks_off_closes_the_open_scene() -> None:
+    frames = at_rate([*moving(1, 60), *moving(2, 60)])[:100]
+
+    _, found = find_all(frames, end=Fraction(100, 30))
+    assert [one.scene.end for one in found] == [2, Fraction(100, 30)]
+
+
+def test_the_generator_gives_what_the_finder_gives() -> None:
+    frames = at_rate([*moving(1, 60), *moving(2, 60)])
+    finder = SceneFinder(SceneSettings(), FrameSettings())
+
+    pushed = list(run(finder, frames))
+    pulled = list(find_scenes(frames, SceneSettings(), FrameSettings(), lambda: Fraction(4)))
+    assert [one.scene for one in pulled] == [one.scene for one in pushed]
+    assert [pick.frame for one in pulled for pick in one.picks] == [
+        pick.frame for one in pushed for pick in one.picks
+    ]
