@@ -62,6 +62,8 @@ def _demux(video: OpenVideo, damage: Damage) -> Generator[Packet[Any] | None]:
                     end = Fraction((packet.pts + (packet.duration or 0)) * packet.time_base)
                     damage.last_other_end = max(damage.last_other_end, end)
             break
+        except IndexError:
+            break  # PyAV's end marks, for a stream that damage made up in mid-file; all packets were read
         except AV_ERRORS as error:
             num_errors += 1
             damage.read_error = reason_of(error)

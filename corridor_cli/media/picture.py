@@ -98,11 +98,16 @@ class Converter:
         if self._plane_size is None:
             scale = min(1.0, MAX_PLANE_WIDTH_PX / frame.width, MAX_PLANE_HEIGHT_PX / frame.height)
             self._plane_size = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
-        return self._shrink.apply(frame, *self._plane_size)
+        width, height = self._plane_size
+        small = self._shrink.apply(frame, width, height)
+        # PyAV's own to_ndarray takes 0.1 ms for this, a third of what the shrinking costs.
+        planes = [np.frombuffer(memoryview(p), np.uint8).reshape(height, -1)[:, :width] for p in small.planes]
+        return np.stack(planes)
 
     def rgb(self, frame: VideoFrame) -> Pixels:
         """uint8 (H, W, 3) at full size, turned upright."""
-        return orientation_of(frame).apply(self._paint.apply(frame, frame.width, frame.height))
+        picture = self._paint.apply(frame, frame.width, frame.height).to_ndarray()
+        return orientation_of(frame).apply(np.asarray(picture, dtype=np.uint8))
 
 
 class _Conversion:
@@ -114,12 +119,12 @@ class _Conversion:
         self._interpolation = interpolation
         self._to_range = to_range
 
-    def apply(self, frame: VideoFrame, width: int, height: int) -> Pixels:
-        """The pixels as PyAV lays them out. Colour tags that swscale refuses, as damaged files have them, are
-        taken for BT.601."""
+    def apply(self, frame: VideoFrame, width: int, height: int) -> VideoFrame:
+        """The converted picture. Colour tags that swscale refuses, as damaged files have them, are taken for
+        BT.601."""
         for space in (None, Colorspace.ITU601):
             try:
-                converted = self._swscale.reformat(
+                return self._swscale.reformat(
                     frame,
                     width=width,
                     height=height,
@@ -130,7 +135,6 @@ class _Conversion:
                     dst_color_range=self._to_range,
                     threads=1,
                 )
-                return np.asarray(converted.to_ndarray(), dtype=np.uint8)
             except AV_ERRORS as error:
                 problem = error
         raise DecodeError(f"a {frame.format.name} picture cannot be converted ({reason_of(problem)})")

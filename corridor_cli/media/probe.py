@@ -61,7 +61,7 @@ def _first_orientation(video: OpenVideo) -> Orientation:
                 continue  # a scan will count it
             if frames:
                 return orientation_of(frames[0])
-    except AV_ERRORS:
+    except (IndexError, *AV_ERRORS):
         pass  # the file ends early, which a scan will say
     finally:
         packets.close()

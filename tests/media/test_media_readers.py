@@ -379,6 +379,16 @@ def test_pictures_shorter_than_the_sound_are_whole(tmp_path: Path) -> None:
     assert reader.warnings == []
 
 
+def test_joined_recordings_follow_each_other(clip: Clip, tmp_path: Path) -> None:
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(clip("h264.ts").read_bytes() * 2)
+    frames, reader, error = scan_damaged(joined)
+    assert error is None
+    assert len(frames) == 140
+    assert reader.end == Fraction(140, 25)
+    assert ["start again" in w for w in reader.warnings] == [True]
+
+
 def test_a_bad_packet_in_the_middle_is_skipped_counted_and_told(clip: Clip, tmp_path: Path) -> None:
     damaged = clips.with_bad_packet(clip("h264.mp4"), tmp_path / "bad.mp4", 40)
     frames, reader, error = scan_damaged(damaged)
