@@ -68,6 +68,7 @@ class Pipeline:
         self._waiting: deque[Request] = deque()
         self._asked: dict[RequestKey, Request] = {}
         self._is_time_told = False
+        self._next_tick = 0.0
         self.outcomes: list[VideoOutcome] = []
 
     def run(self, signals: StopSignals) -> None:
@@ -212,8 +213,10 @@ class Pipeline:
             self._documents.engine = self._engine.info
             self._tally.engine_started(self._engine.info)
             self._reporter.engine_started(self._engine.info)
-        self._tell_expected_time()
-        self._reporter.tick(self._tally.counters())
+        if time.monotonic() >= self._next_tick:  # counting costs a walk over all videos
+            self._next_tick = time.monotonic() + _TICK_SECONDS
+            self._tell_expected_time()
+            self._reporter.tick(self._tally.counters())
 
     def _tell_expected_time(self) -> None:
         """Once, as soon as it can be known: how long a long run will take."""
