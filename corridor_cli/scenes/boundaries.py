@@ -2,7 +2,7 @@
 
 A dissolve opens one at its midpoint. A fade beside a boundary (or the start or end of the video), with at
 most `MAX_HOLD` of plain colour between, belongs to that boundary and opens none; a fade out that is followed
-by a fade in is one transition. A cut inside a blend, or too close to the boundary before, opens none.
+by a fade in is one transition. A blend with a cut inside opens one scene, not two.
 """
 
 from __future__ import annotations
@@ -149,8 +149,9 @@ class BoundaryFinder:
     def _open_scene(self, kind: Kind, start: Instant, end: Instant) -> list[SceneStart]:
         self._record(kind, start, end)
         index, time = self._marks.first_from((start.time + end.time) / 2)
-        is_apart = time - self._last.time >= self._min_scene
-        return self._accept(SceneStart(index, time, "transition")) if is_apart else []
+        if self._last.frame_index > start.frame_index or time - self._last.time < self._min_scene:
+            return []
+        return self._accept(SceneStart(index, time, "transition"))
 
     def _accept(self, start: SceneStart) -> list[SceneStart]:
         if start.frame_index <= self._last.frame_index:

@@ -17,9 +17,6 @@ class Marks:
         self._newest = (0, Fraction(0))
         self._stride = 1
 
-    def __len__(self) -> int:
-        return len(self._marks)
-
     def push(self, index: int, time: Fraction) -> None:
         """Take the next frame."""
         self._newest = (index, time)

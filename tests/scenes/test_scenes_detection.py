@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from colorsys import rgb_to_hsv
 from fractions import Fraction
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -23,6 +25,9 @@ from scenes_pictures import (
     to_planes,
 )
 
+from corridor_cli.scenes.detectors.content import to_hsv
+from corridor_cli.scenes.thumbs import make_thumb
+from corridor_cli.scenes.transitions import blend_weights
 from corridor_cli.settings import SceneSettings
 
 BLACK = 16
@@ -36,10 +41,10 @@ def boundaries(frames: list[DrawnFrame], settings: SceneSettings | None = None) 
 
 @pytest.mark.parametrize("detector", ["adaptive", "content"])
 @pytest.mark.parametrize("rate", [10, 24, 30, 60, 120])
-def test_hard_cuts_are_found_at_their_frame(detector: str, rate: int) -> None:
+def test_hard_cuts_are_found_at_their_frame(detector: Literal["adaptive", "content"], rate: int) -> None:
     pictures = [*moving(1, 40), *moving(2, 40), *moving(3, 40)]
 
-    settings = SceneSettings(detector=detector)  # type: ignore[arg-type]
+    settings = SceneSettings(detector=detector)
     assert boundaries(at_rate(pictures, rate), settings) == [(40, "cut"), (80, "cut")]
 
 
@@ -208,8 +213,9 @@ ONE_SCENE = {
     "flash of one frame": flash(moving(1, 120), 60, 1),
     "flash of three frames": flash(still(1, 120), 60, 3),
     "three flashes": flash(flash(flash(moving(1, 120), 40, 1), 50, 2), 60, 1),
-    "light": darker(moving(1, 120)),
-    "title": titled(moving(1, 120)),
+    "light": darker(drifting(1, 120)),
+    "light on a still": darker(still(1, 120)),
+    "title": titled(still(1, 120)),
     "animation on threes": on_threes(moving(2, 121, 4)),
 }
 
@@ -220,6 +226,74 @@ def test_one_scene_stays_one_scene(name: str) -> None:
 
     assert starts(found) == []
     assert finder.transitions == ()
+
+
+def test_a_flash_may_last_longer_where_frames_are_short() -> None:
+    assert boundaries(at_rate(flash(still(1, 240), 120, 10), 120)) == []
+
+
+def test_a_very_slow_change_is_no_edit() -> None:
+    finder, found = find_all(at_rate(blend(still(1, 320), still(2, 320), 300)))
+
+    assert starts(found) == []
+    assert finder.transitions == ()
+
+
+def test_a_blend_with_cuts_inside_opens_one_scene() -> None:
+    pictures = blend(still(1, 60), still(2, 60), 24)
+    settings = SceneSettings(detector="content", threshold=2.0)
+    alone = SceneSettings(detector="content", threshold=2.0, transitions=False)
+
+    assert len(boundaries(at_rate(pictures), alone)) == 2
+    finder, found = find_all(at_rate(pictures), settings)
+    [start] = starts(found)
+    [change] = finder.transitions
+    assert change.start <= found[1].scene.start <= change.end
+    assert 36 <= start <= 60
+
+
+def as_thumbs(pictures: list[Picture]) -> np.ndarray:
+    """Rows of thumbs, as the ring holds them."""
+    return np.array([make_thumb(to_planes(picture)).reshape(-1) for picture in pictures], np.float64)
+
+
+def test_a_blend_has_weights_and_a_wipe_has_none() -> None:
+    before, after = still(1, 13), still(2, 13)
+    wipe = [
+        np.concatenate((b[:, :, : 10 * index], a[:, :, 10 * index :]), axis=2)
+        for index, (a, b) in enumerate(zip(before, after, strict=True))
+    ]
+
+    weights = blend_weights(as_thumbs(blend(before, after, 11)[1:14]))
+    assert weights is not None
+    assert weights == pytest.approx(np.arange(13) / 12, abs=0.01)
+    assert blend_weights(as_thumbs(wipe)) is None
+    assert blend_weights(as_thumbs(before)) is None
+
+
+@pytest.mark.parametrize(
+    "colour", [(200, 30, 30), (30, 200, 30), (30, 30, 200), (200, 180, 20), (220, 20, 60)]
+)
+def test_hue_saturation_and_value_are_those_of_the_colour(colour: tuple[int, int, int]) -> None:
+    red, green, blue = colour
+    y = 16 + (65.738 * red + 129.057 * green + 25.064 * blue) / 256
+    u = 128 + (-37.945 * red - 74.494 * green + 112.439 * blue) / 256
+    v = 128 + (112.439 * red - 94.154 * green - 18.285 * blue) / 256
+    planes = np.rint(np.array([y, u, v])).astype(np.uint8)[:, None, None]
+
+    hue, saturation, value = rgb_to_hsv(red / 255, green / 255, blue / 255)
+    found = to_hsv(planes)[:, 0, 0].astype(float)
+    assert abs((found[0] - 180 * hue + 90) % 180 - 90) <= 2
+    assert found[1:] == pytest.approx([255 * saturation, 255 * value], abs=6)
+
+
+def test_content_merges_a_burst_at_its_last_change() -> None:
+    pictures = [*still(1, 30), *still(2, 30), *still(3, 3), *still(4, 3), *still(5, 3), *still(6, 30)]
+    settings = SceneSettings(detector="content", transitions=False)
+
+    assert boundaries(at_rate(pictures), settings) == [(30, "cut"), (60, "cut")]
+    burst = [*still(1, 30), *still(2, 3), *still(3, 4), *still(4, 4), *still(5, 30)]
+    assert boundaries(at_rate(burst), settings) == [(30, "cut"), (41, "cut")]
 
 
 def test_intervals_fall_on_frames_and_leave_gaps_alone() -> None:

@@ -9,6 +9,8 @@ import pytest
 from scenes_pictures import (
     DrawnFrame,
     at_rate,
+    blend,
+    drifting,
     find_all,
     moving,
     plain,
@@ -82,6 +84,24 @@ def test_the_representative_is_sharp() -> None:
     representative = scene.picks[1]
     assert representative.frame.index == 32
     assert representative.selection_reason.startswith("sharpest of ")
+
+
+def test_a_short_scene_after_a_long_one_is_looked_at_closely() -> None:
+    picture = window(scenery(2), 0)
+    fine = np.where(np.indices(picture.shape).sum(axis=0) % 2, 6.0, -6.0)
+    short = [picture + (fine if index == 8 else fine / 3) for index in range(15)]
+
+    _, (_, scene, _) = find_all(at_rate([*moving(1, 500), *short, *moving(3, 30)]))
+    assert scene.scene.start_frame == 500
+    assert scene.picks[1].frame.index == 508
+
+
+def test_first_comes_soon_after_a_fade_in_however_long_the_scene() -> None:
+    frames = at_rate(blend(plain(16, 70), drifting(1, 700), 60))
+
+    finder, [scene] = find_all(frames)
+    [fade] = finder.transitions
+    assert Fraction(1, 10) <= scene.picks[0].frame.time - fade.end <= Fraction(1, 5)
 
 
 def test_black_frames_are_passed_over_unless_there_is_nothing_else() -> None:
