@@ -83,6 +83,50 @@ def test_kill_a_child_and_the_run_goes_on(
     assert logged_captions(tmp_path) == NUM_CAPTIONS
 
 
+STALLING = [*echo_options(delay_seconds=0.1), "--batch-size", "1", "--set", "decode.stall_seconds=1"]
+# One scene's worth of slots: the decoder waits for the engine, and can be caught in mid-file.
+STALLING += ["--set", "gpu_pipeline.internvl3.async_frame_loading=false"]
+
+
+def test_a_decoder_that_stops_answering_is_replaced(videos: Path, straight: Path, tmp_path: Path) -> None:
+    mark = f"stall-{os.getpid()}"
+    process = start(["run", videos, tmp_path, *STALLING], mark=mark)
+    wait_for_captions(tmp_path, 3, process)
+    stopped = [pid for pid, line in marked_processes(mark) if "media_worker" in line]
+    assert stopped
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert "no sign of life" in err
+    wait_until_gone(mark)
+    assert documents(tmp_path) == documents(straight)
+
+
+def test_a_video_that_stalls_every_decoder_is_partial(videos: Path, straight: Path, tmp_path: Path) -> None:
+    mark = f"stall-twice-{os.getpid()}"
+    process = start(["run", videos / "a.mp4", tmp_path, *STALLING], mark=mark)
+    stopped: set[int] = set()
+    while process.poll() is None:
+        if logged_captions(tmp_path) >= 3:
+            found = {pid for pid, line in marked_processes(mark) if "media_worker" in line} - stopped
+            for pid in found:
+                os.kill(pid, signal.SIGSTOP)
+            stopped |= found
+        time.sleep(0.02)
+    _, err = process.communicate()
+    assert process.returncode == 3, err
+    (document,) = documents(tmp_path).values()
+    assert document["status"] == "partial"
+    assert document["errors"][0]["type"] == "StalledError"
+    kept = documents(straight)["a.mp4.timeline.json"]["scenes"][: len(document["scenes"])]
+    assert document["scenes"] == kept
+    assert run("run", videos / "a.mp4", tmp_path, *echo_options(), "--retry-failed")[0] == 0
+    assert documents(tmp_path) == {
+        name: document for name, document in documents(straight).items() if name.startswith("a.mp4")
+    }
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_stops_cleanly_and_resumably(
     number: signal.Signals, code: int, videos: Path, straight: Path, tmp_path: Path
