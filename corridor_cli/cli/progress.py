@@ -7,18 +7,13 @@ draws bars instead. Level debug adds a line for each batch and each video.
 from __future__ import annotations
 
 import logging
-import os
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any, TextIO
+from typing import Any
 
-from corridor_cli.cli.logs import open_log
 from corridor_cli.cli.summary import outcome_fields, summary_lines
 from corridor_cli.errors import VlmtlError
 from corridor_cli.records import BatchStats, EngineInfo, ReaderChoice, VideoInfo
-from corridor_cli.settings import LoggingSettings
 from corridor_cli.telemetry import (
     Counters,
     RunOutcome,
@@ -155,16 +150,3 @@ def state_parts(counters: Counters) -> list[str]:
         f"elapsed {format_duration(counters.elapsed_seconds)}",
         f"ETA {format_duration(eta) if eta is not None else 'not known yet'}",
     ]
-
-
-@contextmanager
-def open_reporter(settings: LoggingSettings, stream: TextIO) -> Iterator[LogReporter]:
-    """A reporter that fits the stream: bars on a terminal, lines elsewhere."""
-    is_terminal = stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
-    if is_terminal and settings.format == "text" and settings.level in ("debug", "info"):
-        from corridor_cli.cli.live import LiveReporter, terminal
-
-        with LiveReporter(terminal(stream), settings.level) as reporter:
-            yield reporter
-    else:
-        yield LogReporter(open_log(settings, stream), settings.progress_seconds)

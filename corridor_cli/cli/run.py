@@ -141,7 +141,7 @@ def _run(
     *,
     as_json: bool,
 ) -> int:
-    from corridor_cli.cli.progress import open_reporter
+    from corridor_cli.cli.reporting import open_reporter
     from corridor_cli.cli.summary import dry_run_lines, outcome_as_json
     from corridor_cli.config import load_settings
     from corridor_cli.runners.local import run_local

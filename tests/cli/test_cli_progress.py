@@ -12,7 +12,8 @@ from rich.console import Console
 from scripted_run import HOSTILE, NUM_VIDEOS, counters, outcome, play
 
 from corridor_cli.cli.live import LiveReporter, terminal
-from corridor_cli.cli.progress import FrameRate, LogReporter, open_reporter
+from corridor_cli.cli.progress import FrameRate, LogReporter
+from corridor_cli.cli.reporting import open_reporter
 from corridor_cli.errors import ModelError
 from corridor_cli.settings import LoggingSettings
 
