@@ -99,7 +99,7 @@ class EchoModel:
     """Turns pixels into text; a `CaptionModel`."""
 
     def __init__(self, settings: EchoSettings, frames: FrameStore) -> None:
-        self._settings = settings
+        self.settings = settings
         self._frames = frames
         self._fails = _Matcher(settings.fail_if)
         self._dies = _Matcher(settings.die_on)
@@ -110,24 +110,22 @@ class EchoModel:
     def accepted(self, request: Request) -> None:
         """Count a request; whether it is an n-th one does not depend on how batches are cut."""
         self._num_accepted += 1
-        if self._settings.fail_every and self._num_accepted % self._settings.fail_every == 0:
+        if self.settings.fail_every and self._num_accepted % self.settings.fail_every == 0:
             self._to_fail.add(request.key)
 
     def caption(self, requests: Sequence[Request]) -> list[Caption]:
-        time.sleep(self._settings.delay_seconds)
-        if self._settings.oom_above and len(requests) > self._settings.oom_above:
-            raise MemoryError(
-                f"echo was told to fit {self._settings.oom_above} requests, got {len(requests)}"
-            )
+        time.sleep(self.settings.delay_seconds)
+        if self.settings.oom_above and len(requests) > self.settings.oom_above:
+            raise MemoryError(f"echo was told to fit {self.settings.oom_above} requests, got {len(requests)}")
         captions = [self._caption(request) for request in requests]
         self._num_answered += len(captions)
         return captions
 
     def _caption(self, request: Request) -> Caption:
         frames = [self._frames.pixels(ref) for ref in request.frames]
-        if 0 <= self._settings.die_after <= self._num_answered or self._dies.matches(request.key, frames):
+        if 0 <= self.settings.die_after <= self._num_answered or self._dies.matches(request.key, frames):
             os.kill(os.getpid(), signal.SIGKILL)
-        while 0 <= self._settings.hang_after <= self._num_answered:
+        while 0 <= self.settings.hang_after <= self._num_answered:
             time.sleep(1.0)
         if request.key in self._to_fail or self._fails.matches(request.key, frames):
             raise EchoFailure("echo was told to fail on this request")
@@ -177,6 +175,7 @@ class EchoEngine:
         self._batcher = Batcher(self._model, BatchSizer(self._batch_size, self._batch_size), on_batch)
 
     def start(self) -> EngineInfo:
+        delay_seconds = self._model.settings.delay_seconds
         return EngineInfo(
             engine="echo",
             model_id="echo",
@@ -187,6 +186,7 @@ class EchoEngine:
             max_tiles=self._settings.max_tiles,
             batch_size=self._batch_size,
             max_pending=max_pending(self._batch_size, self._settings.async_frame_loading),
+            seconds_per_request=delay_seconds / self._batch_size if delay_seconds else None,
             reasons=("the echo engine needs no model",),
         )
 

@@ -198,7 +198,7 @@ class Documents:
         answered = [caption for caption in captions if caption is not None]
         return Run(
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            environment=self._environment(),
+            environment=self._environment(video),
             wall_seconds=round(time.monotonic() - video.started_at, 3) if video else None,
             phases={"scan": round(video.scan_seconds, 3)} if video else {},
             batches=self._tally.num_batches_of(video.ordinal) if video else 0,
@@ -213,8 +213,11 @@ class Documents:
             degraded=tuple(video.degraded) if video else (),
         )
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self, video: VideoWork | None) -> dict[str, str]:
         own = {"python": platform.python_version(), "platform": platform.platform()}
+        if video and video.picks_reader:
+            choice = video.picks_reader
+            own["picks_reader"] = "; ".join([f"{choice.name}: {choice.reason}", *choice.fallbacks])
         return own | (self.engine.environment | {"device": self.engine.device} if self.engine else {})
 
     def _remove_foreign_pictures(self, relative: str, kept: set[PickId]) -> None:

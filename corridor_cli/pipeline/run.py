@@ -162,6 +162,8 @@ class Pipeline:
             video.rescan(f"the known scan did not fit the file: {end.error.message}")
             self._to_do.appendleft(video)
             return
+        if video.record is not None and end.reader is not None:
+            video.picks_reader = end.reader
         video.scan_ended(end)
         self._documents.save_scan(video)
         self._finish_if_done(video)

@@ -32,7 +32,8 @@ class VideoWork:
 
     `record` is the finished scan, of an earlier run or of this one; `error` is what ended the work on it
     early. `captions` holds what the log knew and what was answered since, `saved` the picks whose picture is
-    on disk, `open` the requests without an answer yet.
+    on disk, `open` the requests without an answer yet. `reader` scanned the file, `picks_reader` took the
+    picks of a known scan.
     """
 
     ordinal: int
@@ -42,6 +43,7 @@ class VideoWork:
     saved: set[PickId] = field(default_factory=set)
     info: VideoInfo | None = None
     reader: ReaderChoice | None = None
+    picks_reader: ReaderChoice | None = None
     scenes: dict[int, SceneFrames] = field(default_factory=dict)
     open: set[RequestKey] = field(default_factory=set)
     error: ErrorInfo | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -191,6 +192,29 @@ def test_another_prompt_asks_again_but_never_scans_again(
         for name, document in documents(straight).items()
     }
     assert logged_captions(tmp_path) == 2 * NUM_CAPTIONS
+
+
+def test_known_picks_are_sought_and_the_document_says_by_which_reader(videos: Path, tmp_path: Path) -> None:
+    run("run", videos / "a.mp4", tmp_path, *echo_options())
+    other = ["--set", "caption.prompt=What is this?"]
+    assert run("run", videos / "a.mp4", tmp_path, *echo_options(), *other)[0] == 0
+    document = json.loads((tmp_path / "a.mp4.timeline.json").read_bytes())
+    assert document["run"]["environment"]["picks_reader"].startswith("decord: ")
+    more = ["--set", "caption.prompt=And this?", "--set", "decode.reader=pyav"]
+    assert run("run", videos / "a.mp4", tmp_path, *echo_options(), *more)[0] == 0
+    document = json.loads((tmp_path / "a.mp4.timeline.json").read_bytes())
+    assert document["run"]["environment"]["picks_reader"].startswith("pyav: ")
+
+
+def test_a_long_run_says_how_long_it_will_take(videos: Path, tmp_path: Path) -> None:
+    process = start(["run", videos, tmp_path, *echo_options(delay_seconds=4), "--batch-size", "1"])
+    assert process.stderr is not None
+    lines = iter(process.stderr.readline, "")
+    told = next(line for line in lines if "expected time" in line)
+    process.kill()
+    process.communicate()
+    assert "about 2 min" in told
+    assert "4 s each" in told
 
 
 def test_a_moved_file_is_recognised(videos: Path, straight: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from corridor_cli.engine.local.failures import failure_kind
 from corridor_cli.engine.local.prompt import PromptBuilder
 from corridor_cli.engine.local.tiles import TileRule, count_tiles, cut_tiles
 from corridor_cli.engine.recovery import STAGE, FailureKind, error_caption
-from corridor_cli.hardware import free_device_bytes
+from corridor_cli.hardware import free_device_bytes, peak_process_bytes
 from corridor_cli.records import Caption, ErrorInfo, FinishReason, Request
 
 if TYPE_CHECKING:
@@ -117,10 +117,10 @@ class LocalModel:
             torch.cuda.empty_cache()
 
     def memory_bytes(self) -> tuple[int | None, int | None]:
-        """Peak allocated since the last call (CUDA only), and what is free."""
+        """On CUDA the peak since the last call, on a CPU the process's own peak; and what is free."""
         free_bytes = free_device_bytes(self.device)
         if self.device == "cpu":
-            return None, free_bytes
+            return peak_process_bytes(), free_bytes
         peak_bytes = torch.cuda.max_memory_allocated(self.device)
         torch.cuda.reset_peak_memory_stats(self.device)
         return peak_bytes, free_bytes
