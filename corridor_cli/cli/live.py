@@ -78,4 +78,5 @@ class _ConsoleHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         text = Text(self.format(record), style=_STYLES.get(record.levelno, ""))
         # Notes stay whole lines, for they hold commands to copy; only what went wrong is broken at words.
-        self._console.print(text, soft_wrap=record.levelno <= logging.INFO)
+        is_failure = record.levelno > logging.INFO or getattr(record, "event", "") == "failure"
+        self._console.print(text, soft_wrap=not is_failure)

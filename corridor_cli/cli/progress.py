@@ -102,7 +102,7 @@ class LogReporter:
         first, *more = summary_lines(outcome, arguments, is_dry_run=is_dry_run)
         self._tell(logging.INFO, "run_finished", first, outcome_fields(outcome))
         for line in more:
-            self._tell(logging.INFO, "summary", line)
+            self._tell(logging.INFO, "failure" if line.startswith(" ") else "summary", line)
 
     def _tell(self, level: int, event: str, message: str, fields: dict[str, Any] | None = None) -> None:
         self._log.log(level, "%s", message, extra={"event": event, "fields": fields or {}})
