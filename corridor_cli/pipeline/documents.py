@@ -27,7 +27,7 @@ from corridor_cli.timeline.invariants import frame_id
 from corridor_cli.timeline.keys import pictures_label
 from corridor_cli.timeline.layout import OutputLayout
 from corridor_cli.timeline.log import CaptionLog, Reuse
-from corridor_cli.timeline.parts import Provenance, Run, Tokens
+from corridor_cli.timeline.parts import Model, Provenance, Run, Tokens
 from corridor_cli.timeline.scan_record import load_scan, save_scan
 from corridor_cli.timeline.schema import Timeline, timeline_bytes
 from corridor_cli.timeline.source import SourceFacts
@@ -152,14 +152,14 @@ class Documents:
 
     def _assemble(self, video: VideoWork, log: CaptionLog) -> Timeline:
         if video.record is None or not video.record.scenes:
-            return self._failed(video, log, video.error or _NO_RECORD)
+            return self._failed(video, video.error or _NO_RECORD)
         try:
             return self._timeline(video, log)
         except (
             ValueError
         ) as error:  # pydantic's: a scan that contradicts itself is this video's failure alone
             problem = ErrorInfo("assemble", "InconsistentScanError", str(error))
-            return self._failed(video, log, problem)
+            return self._failed(video, problem)
 
     def _timeline(self, video: VideoWork, log: CaptionLog) -> Timeline:
         record = video.record
@@ -177,10 +177,13 @@ class Documents:
             for scene, role in video.saved
         }
         run = self._run_facts(video, captions.values())
-        return assemble(self._facts(video), record, captions, pictures, self._provenance(video, log), run)
+        model = log.model or (describe_model(self.engine) if self.engine else None)
+        provenance = self._provenance(video, model)
+        return assemble(self._facts(video), record, captions, pictures, provenance, run)
 
-    def _failed(self, video: VideoWork, log: CaptionLog, error: ErrorInfo) -> Timeline:
-        provenance = self._provenance(video, log)
+    def _failed(self, video: VideoWork, error: ErrorInfo) -> Timeline:
+        # No model: whether it has been loaded by now is a matter of timing, and none of its text is here.
+        provenance = self._provenance(video, None)
         run = self._run_facts(video, ())
         return assemble_failed(self._facts(video), error, video.info, video.reader, provenance, run)
 
@@ -188,8 +191,7 @@ class Documents:
         source = video.plan.source
         return SourceFacts(str(source.path), source.size_bytes, video.plan.fingerprint)
 
-    def _provenance(self, video: VideoWork, log: CaptionLog) -> Provenance:
-        model = log.model or (describe_model(self.engine) if self.engine else None)
+    def _provenance(self, video: VideoWork, model: Model | None) -> Provenance:
         plan = video.plan
         return describe(self._settings, scan_key=plan.scan_key, caption_key=plan.caption_key, model=model)
 

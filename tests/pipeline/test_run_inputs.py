@@ -60,6 +60,19 @@ def test_each_input_ends_in_one_record_and_the_run_in_exit_code_3(folder: Path, 
     assert run("validate", tmp_path)[0] == 0
 
 
+def test_a_failed_document_does_not_depend_on_whether_the_model_was_loaded_by_then(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    draw_scenes(folder / "a.mp4", 3)
+    (folder / "b.mp4").write_text("not a video")
+    # One worker and a ring for one scene: the text's turn comes after the first captions.
+    late = [*ECHO, "--set", "decode.workers=1", "--set", "gpu_pipeline.internvl3.async_frame_loading=false"]
+    assert run("run", folder, tmp_path / "late", *late)[0] == 3
+    assert run("run", folder / "b.mp4", tmp_path / "alone", *ECHO)[0] == 4
+    failed = [documents(tmp_path / out)["b.mp4.failed.json"]["provenance"] for out in ("late", "alone")]
+    assert failed[0] == failed[1]
+    assert failed[0]["model"] is None
+
+
 def test_failures_wait_until_they_are_asked_for_again(folder: Path, tmp_path: Path) -> None:
     run("run", folder, tmp_path, *ECHO)
     code, out, _ = run("run", folder, tmp_path, *ECHO, "--json")
