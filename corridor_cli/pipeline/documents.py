@@ -1,4 +1,4 @@
-"""What a run leaves on disk: pictures, scan records, caption logs and, last of all, documents.
+"""What a run leaves on disk: scan records, caption logs, pictures and, last of all, documents.
 
 Everything is handed to the writer thread in order; nothing here waits for the disk, except for reading what
 an earlier run left of a video when its turn comes.
@@ -14,17 +14,17 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from corridor_cli.pipeline.pictures import Pictures
 from corridor_cli.pipeline.plan import UnreadableSource
 from corridor_cli.pipeline.tally import Tally
 from corridor_cli.pipeline.video import PickId, VideoWork
 from corridor_cli.pipeline.writer import Writer
-from corridor_cli.records import Caption, EngineInfo, ErrorInfo, PickedFrame
+from corridor_cli.records import Caption, EngineInfo, ErrorInfo
 from corridor_cli.settings import Settings
 from corridor_cli.telemetry import RunOptions, VideoOutcome
 from corridor_cli.timeline.assemble import assemble, assemble_failed, describe, describe_model
-from corridor_cli.timeline.commit import commit_failed, commit_timeline, write_atomically
+from corridor_cli.timeline.commit import commit_failed, commit_timeline
 from corridor_cli.timeline.invariants import frame_id
-from corridor_cli.timeline.keys import pictures_label
 from corridor_cli.timeline.layout import OutputLayout
 from corridor_cli.timeline.log import CaptionLog, Reuse
 from corridor_cli.timeline.parts import Model, Provenance, Run, Tokens
@@ -48,12 +48,8 @@ class Documents:
         self._tally = tally
         self._fsync = settings.output.fsync
         self._logs: dict[int, CaptionLog] = {}
-        self._saved_bytes = 0
+        self.pictures = Pictures(layout, settings, writer)
         self.engine: EngineInfo | None = None
-
-    @property
-    def saves_pictures(self) -> bool:
-        return self._settings.frames.save != "none"
 
     # --- when a video's turn comes ---
 
@@ -71,43 +67,15 @@ class Documents:
         self._logs[video.ordinal] = log
         video.record = record
         video.captions = dict(log.captions)
-        if self.saves_pictures and record is not None:
-            video.saved = self._pictures_there(video)
+        if record is not None:
+            video.saved = self.pictures.there(video)
 
     def _reuse(self) -> Reuse:
         if self._options.force:
             return "none"
         return "good" if self._options.retry_failed else "all"
 
-    def _pictures_there(self, video: VideoWork) -> set[PickId]:
-        """The picks whose picture an earlier run saved, from the same scan and in the same size."""
-        assert video.record is not None
-        if _read_text(self._layout.pictures_made_for(video.relative)) != self._made_for(video):
-            return set()
-        folder = self._layout.frames(video.relative)
-        names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-        every_pick = ((scene, pick.role) for scene, picks in enumerate(video.record.picks) for pick in picks)
-        return {(scene, role) for scene, role in every_pick if f"{frame_id(scene, role)}.jpg" in names}
-
-    def _made_for(self, video: VideoWork) -> str:
-        return f"{video.plan.scan_key} {pictures_label(self._settings.frames)}"
-
     # --- while it goes on ---
-
-    def save_picture(self, video: VideoWork, scene_index: int, picked: PickedFrame) -> None:
-        """Write the picture of a pick, unless the run's cap for pictures is reached."""
-        if picked.image is None:
-            return
-        if self._saved_bytes + len(picked.image) > self._settings.frames.max_saved_bytes:
-            video.note_degraded("pictures were left out: frames.max_saved_bytes is reached")
-            return
-        if not video.saved:
-            self._write(self._layout.pictures_made_for(video.relative), self._made_for(video).encode())
-        self._saved_bytes += len(picked.image)
-        video.saved.add((scene_index, picked.pick.role))
-        self._write(
-            self._layout.picture(video.relative, frame_id(scene_index, picked.pick.role)), picked.image
-        )
 
     def save_scan(self, video: VideoWork) -> None:
         if video.record is not None:
@@ -120,20 +88,18 @@ class Documents:
         self._writer.submit(partial(log.append_model, describe_model(self.engine)))
         self._writer.submit(partial(log.append, caption))
 
-    def _write(self, path: Path, data: bytes) -> None:
-        self._writer.submit(partial(write_atomically, path, data, fsync=self._fsync))
-
     # --- when it is over ---
 
     def finish(self, video: VideoWork) -> VideoOutcome:
         """Hand the video's document over to be committed, and say what became of it."""
         log = self._logs.pop(video.ordinal)
         timeline = self._assemble(video, log)
+        self.pictures.begin(video)
         has_scenes = timeline.status != "failed"
         data = timeline_bytes(timeline, indent=self._settings.output.indent)
         commit = commit_timeline if has_scenes else commit_failed
         self._writer.submit(partial(commit, self._layout, video.relative, data, fsync=self._fsync))
-        self._writer.submit(partial(self._remove_foreign_pictures, video.relative, set(video.saved)))
+        self.pictures.remove_others(video)
         self._writer.submit(log.close)
         path = self._layout.timeline if has_scenes else self._layout.failed
         return _outcome(video, timeline, path(video.relative))
@@ -222,14 +188,6 @@ class Documents:
             own["picks_reader"] = "; ".join([f"{choice.name}: {choice.reason}", *choice.fallbacks])
         return own | (self.engine.environment | {"device": self.engine.device} if self.engine else {})
 
-    def _remove_foreign_pictures(self, relative: str, kept: set[PickId]) -> None:
-        """Pictures of an earlier scan, which no document names any more (writer thread)."""
-        folder = self._layout.frames(relative)
-        names = {f"{frame_id(scene, role)}.jpg" for scene, role in kept}
-        for path in folder.glob("s*.jpg") if folder.is_dir() else ():
-            if path.name not in names:
-                path.unlink(missing_ok=True)
-
 
 def _outcome(video: VideoWork, timeline: Timeline, path: Path) -> VideoOutcome:
     first = timeline.errors[0] if timeline.errors else None
@@ -242,10 +200,3 @@ def _outcome(video: VideoWork, timeline: Timeline, path: Path) -> VideoOutcome:
         num_scenes=len(timeline.scenes),
         error=ErrorInfo(first.stage, first.type, first.message) if first else None,
     )
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return ""

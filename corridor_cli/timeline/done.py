@@ -15,7 +15,7 @@ from typing import Any
 
 from corridor_cli.settings import Settings
 from corridor_cli.timeline.commit import storage_error
-from corridor_cli.timeline.keys import pictures_label
+from corridor_cli.timeline.keys import pictures_label, pictures_note
 from corridor_cli.timeline.layout import OutputLayout
 from corridor_cli.timeline.schema import SCHEMA_NAME
 
@@ -51,6 +51,8 @@ def existing(
     stale = None
     if found := _look(layout.timeline(relative)):
         stale = _why_stale(found, settings, scan_key, caption_key)
+        if stale is None and not _has_its_pictures(found, layout.pictures_made_for(relative)):
+            stale = "its pictures were being replaced when a run was stopped"
         if stale is None and found.status == "complete":
             return Existing(State.DONE, "the timeline is complete")
         if stale is None and found.status == "partial":
@@ -80,6 +82,22 @@ def _why_stale(found: _Glance, settings: Settings, scan_key: str, caption_key: s
     if settings.frames.save != "none" and provenance.get("pictures") != pictures_label(settings.frames):
         return "pictures are to be saved in another size"
     return None
+
+
+def _has_its_pictures(found: _Glance, note: Path) -> bool:
+    """Whether the pictures beside the document are still those of its scan, in its size.
+
+    Without a note nobody has touched them: the run state may be thrown away.
+    """
+    label = found.provenance.get("pictures")
+    try:
+        return label == "none" or note.read_bytes() == pictures_note(
+            str(found.provenance.get("scan_key")), str(label)
+        )
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        raise storage_error(error, "read", note) from error
 
 
 def _look(path: Path) -> _Glance | None:
