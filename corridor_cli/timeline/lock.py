@@ -15,7 +15,7 @@ from typing import Self
 from filelock import FileLock, Timeout
 
 from corridor_cli.errors import OutputLockedError, StorageError
-from corridor_cli.timeline.commit import is_leftover, make_folder, storage_error, write_atomically
+from corridor_cli.timeline.commit import is_foreign, is_leftover, make_folder, storage_error, write_atomically
 from corridor_cli.timeline.layout import FAILED_SUFFIX, TIMELINE_SUFFIX, OutputLayout
 from corridor_cli.timeline.text import path_text
 
@@ -131,6 +131,8 @@ def remove_leftovers(root: Path) -> None:
 
 def _remove_older(failed: Path, timeline: Path) -> None:
     try:
+        if is_foreign(failed.read_bytes()) or is_foreign(timeline.read_bytes()):
+            return
         is_failed_newer = failed.stat().st_mtime_ns > timeline.stat().st_mtime_ns
     except OSError as error:
         raise storage_error(error, "read", failed) from error
