@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
+from corridor_cli.media.fingerprint import has_changed
 from corridor_cli.pipeline.plan import VideoPlan
 from corridor_cli.records import (
     Caption,
@@ -24,6 +25,10 @@ from corridor_cli.records import (
 from corridor_cli.timeline.scan_record import ScanRecord
 
 PickId = tuple[int, Role]
+
+SOURCE_CHANGED = ErrorInfo(
+    "decode", "SourceChangedError", "was changed while it was read. Run again when it is complete."
+)
 
 
 @dataclass(slots=True)
@@ -131,6 +136,11 @@ class VideoWork:
         if self.record is not None:
             return
         self.num_frames = end.num_frames
+        if has_changed(self.plan.source.path, self.plan.fingerprint):
+            # Under the keys of the file as it was, what was found in it since must not be kept.
+            self.scenes.clear()
+            self.error = SOURCE_CHANGED
+            return
         if self.info is not None and self.reader is not None and self.scenes:
             scenes = [self.scenes[index] for index in sorted(self.scenes)]
             self.record = ScanRecord.from_scan(self.info, self.reader, scenes, end)
@@ -144,7 +154,7 @@ class VideoWork:
             end = last.end if last else Fraction(0)
             num_frames = last.end_frame if last else 0
             self.scan_ended(ScanEnd(self.ordinal, num_frames, end, None, (), None, (), error))
-        self.error = error
+        self.error = self.error or error
         self.is_decoded = True
 
     def rescan(self, why: str) -> None:
