@@ -149,7 +149,8 @@ class HostedEngine:
 
     def _replace_if_stuck(self) -> Iterator[Caption]:
         silent_seconds = time.monotonic() - self._last_heard
-        if self._child and self._open and silent_seconds > self._limits.engine_stall_seconds:
+        is_awaited = bool(self._open) or self.info is None  # an answer, or the end of loading
+        if self._child and is_awaited and silent_seconds > self._limits.engine_stall_seconds:
             self._child.kill()
             yield from self._replace(f"the engine gave no sign of life for {silent_seconds:.0f} s")
 

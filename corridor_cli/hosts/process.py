@@ -45,6 +45,8 @@ class ChildProcess:
                 stderr=self._output,
                 pass_fds=(theirs.fileno(), arena_fd),
                 env={**os.environ, **environment},
+                # Ctrl-C, Ctrl-Z and a closed terminal are main's to answer, from the first moment on.
+                start_new_session=True,
             )
         self.channel = Channel(ours.detach())
 
@@ -82,12 +84,14 @@ class ChildProcess:
 
 
 def enter_child(parent_pid: int) -> None:
-    """To be called first in a child: die with the parent, leave Ctrl-C to it.
+    """To be called first in a child: die with the parent, and leave all requests to stop to it.
 
     The kernel's death signal also ends a child whose decoder hangs while holding the interpreter's lock,
     which no thread of its own could do.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # Batch systems signal every process of a job; a child that died of it would count as a crash.
+        signal.signal(number, signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent_pid:  # the parent died before the line above

@@ -131,6 +131,45 @@ def test_a_silent_host_is_killed_and_replaced_until_the_limit(bench: Callable[..
     assert len(stuck.restarts) == 1
 
 
+def test_a_host_that_hangs_while_loading_is_replaced(bench: Callable[..., Bench]) -> None:
+    stuck = bench(limits=ErrorSettings(engine_stall_seconds=4.0))
+    stuck.engine.launch()
+    assert stuck.engine.pid is not None
+    os.kill(stuck.engine.pid, signal.SIGSTOP)
+    stuck.engine.start()
+    assert len(stuck.restarts) == 1
+    assert "no sign of life" in stuck.restarts[0]
+
+
+def test_only_main_tells_a_host_to_stop(bench: Callable[..., Bench]) -> None:
+    """Ctrl-C and batch systems signal whole groups; the host then still finishes its batch."""
+    signalled = bench()
+    signalled.engine.launch()
+    pid = signalled.engine.pid
+    assert pid is not None
+    assert os.getpgid(pid) != os.getpgid(0)
+    signalled.engine.start()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        os.kill(pid, number)
+    assert len(signalled.caption_all(range(4))) == 4
+    assert signalled.restarts == []
+
+
+def test_memory_that_cannot_be_had_is_a_storage_error() -> None:
+    code = (
+        "import resource, signal\n"
+        "from corridor_cli.errors import StorageError\n"
+        "from corridor_cli.hosts.slots import create_arena\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "try:\n"
+        "    create_arena(4, 1000)\n"
+        "except StorageError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("Shared memory of 4,000 bytes cannot be had: File too large.")
+
+
 def test_a_model_that_cannot_be_loaded_is_an_error_at_start(bench: Callable[..., Bench]) -> None:
     missing = bench(ModelSettings(model="/nowhere/at/all"))
     with pytest.raises(ModelError, match="/nowhere/at/all"):
