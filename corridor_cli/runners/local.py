@@ -63,7 +63,7 @@ def run_local(
         if options.dry_run:
             outcomes += [_dry_outcome(plan) for plan in plans]
         else:
-            outcomes += run.work(plans)
+            outcomes += run.work(plans, len(found.problems))
         return _total(outcomes, run, options, time.monotonic() - started)
 
 
@@ -96,8 +96,8 @@ class _Run:
         self.tally = Tally([])
         self.stopped_by: ExitCode | None = None
 
-    def work(self, plans: Sequence[VideoPlan | UnreadableSource]) -> list[VideoOutcome]:
-        """Do what the plans ask for; one outcome each, in their order."""
+    def work(self, plans: Sequence[VideoPlan | UnreadableSource], num_problems: int) -> list[VideoOutcome]:
+        """Do what the plans ask for; one outcome each, in order. `num_problems` inputs failed before."""
         videos = [
             VideoWork(ordinal, plan)
             for ordinal, plan in enumerate(plans)
@@ -110,6 +110,7 @@ class _Run:
         documents = Documents(self._layout, self._settings, self._options, writer, self.tally)
         try:
             done = [documents.fail_unreadable(plan) for plan in plans if isinstance(plan, UnreadableSource)]
+            self.tally.num_failed = num_problems + len(done)
             if videos:
                 done += self._drive(videos, documents, writer)
         finally:

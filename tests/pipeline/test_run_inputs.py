@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from runs import documents, draw_scenes, echo_options, run
+from runs import documents, draw_scenes, echo_options, run, start, wait_for_captions
 
 from tests import clips
 
@@ -103,6 +103,38 @@ def test_fail_fast_stops_with_exit_code_9_and_the_same_command_goes_on(folder: P
     assert "Traceback" not in err
     run("run", folder, tmp_path, *ECHO)
     assert len(documents(tmp_path)) == len(BAD) + len(GOOD) + 1
+
+
+def test_fail_fast_counts_what_cannot_even_be_read(tmp_path: Path) -> None:
+    draw_scenes(tmp_path / "in" / "a.mp4", 1)
+    (tmp_path / "in" / "b.mp4").write_bytes(b"")
+    code, _, err = run("run", tmp_path / "in", tmp_path / "out", *ECHO, "--fail-fast")
+    assert code == 9, err
+    missing = [tmp_path / "in" / "a.mp4", tmp_path / "nothing.mp4"]
+    code, _, err = run("run", *missing, tmp_path / "out", *ECHO, "--fail-fast")
+    assert code == 9, err
+
+
+@pytest.mark.parametrize("change", ["appended to", "touched"])
+def test_a_file_that_changes_while_it_is_read_yields_no_timeline(change: str, tmp_path: Path) -> None:
+    video = draw_scenes(tmp_path / "a.mp4", 6)
+    slow = echo_options(delay_seconds=0.1)
+    # One scene's worth of slots: the decoder waits for the engine, and is caught in mid-file.
+    slow += ["--batch-size", "1", "--set", "gpu_pipeline.internvl3.async_frame_loading=false"]
+    process = start(["run", video, tmp_path / "out", *slow])
+    wait_for_captions(tmp_path / "out", 2, process)
+    if change == "touched":
+        os.utime(video)
+    else:
+        with video.open("ab") as file:
+            file.write(b"\0" * 8)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 4, err
+    (document,) = documents(tmp_path / "out").values()
+    assert [error["type"] for error in document["errors"]] == ["SourceChangedError"]
+    assert run("run", video, tmp_path / "out", *ECHO)[0] == 0
+    (document,) = documents(tmp_path / "out").values()
+    assert document["status"] == "complete"
 
 
 NAMES = [
