@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 from corridor_cli.engine.base import Engine
 from corridor_cli.engine.create import create_engine
 from corridor_cli.errors import DeviceLostError, VlmtlError
@@ -18,16 +20,14 @@ def main(channel_fd: int, arena_fd: int, parent_pid: int) -> None:
     channel = Channel(channel_fd)
     inbox = Inbox(channel)
     setup: EngineSetup = inbox.get()
-    engine = create_engine(setup.model, Slots(arena_fd, setup.slot_bytes), channel.send)
     try:
-        channel.send(engine.start())
-        _serve(engine, channel, inbox)
+        with closing(create_engine(setup.model, Slots(arena_fd, setup.slot_bytes), channel.send)) as engine:
+            channel.send(engine.start())
+            _serve(engine, channel, inbox)
     except DeviceLostError:
         raise SystemExit(1) from None  # main starts another host and sends what is open again
     except VlmtlError as error:
         channel.send(Fatal(type(error).__name__, error.message, error.hint))
-    finally:
-        engine.close()
 
 
 def _serve(engine: Engine, channel: Channel, inbox: Inbox) -> None:

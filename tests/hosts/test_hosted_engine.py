@@ -131,6 +131,13 @@ def test_a_silent_host_is_killed_and_replaced_until_the_limit(bench: Callable[..
     assert len(stuck.restarts) == 1
 
 
+def test_settings_an_engine_refuses_are_told_without_a_traceback(bench: Callable[..., Bench]) -> None:
+    refused = bench(replace(ECHO, echo={"mood": 5}))
+    with pytest.raises(ModelError, match=r"^echo\.mood is unknown"):
+        refused.engine.start()
+    assert refused.restarts == []
+
+
 def test_a_host_that_hangs_while_loading_is_replaced(bench: Callable[..., Bench]) -> None:
     stuck = bench(limits=ErrorSettings(engine_stall_seconds=4.0))
     stuck.engine.launch()
