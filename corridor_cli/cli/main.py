@@ -90,6 +90,8 @@ def call(arguments: Sequence[str]) -> int:
         return ExitCode.INTERRUPTED
     # The one place where nothing is left to handle an error: whatever it is, it is a bug to report.
     except Exception as error:  # noqa: BLE001
+        if isinstance(error.__cause__, KeyboardInterrupt):  # Python 3.11 wraps it in a class's `__set_name__`
+            return ExitCode.INTERRUPTED
         return _bug(error, arguments)
 
 
