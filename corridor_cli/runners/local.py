@@ -18,6 +18,7 @@ from corridor_cli.hosts.media_pool import MediaPool
 from corridor_cli.hosts.messages import EngineSetup, WorkerSetup
 from corridor_cli.hosts.slots import create_arena
 from corridor_cli.media.discover import InputProblem, discover
+from corridor_cli.pipeline.batch_log import BatchLog
 from corridor_cli.pipeline.documents import Documents
 from corridor_cli.pipeline.plan import ModelIdentity, UnreadableSource, VideoPlan, plan_videos
 from corridor_cli.pipeline.run import Pipeline
@@ -94,6 +95,7 @@ class _Run:
         self._reporter = reporter
         self._model = model
         self.tally = Tally([])
+        self._batches: BatchLog | None = None
         self.stopped_by: ExitCode | None = None
 
     def work(self, plans: Sequence[VideoPlan | UnreadableSource]) -> list[VideoOutcome]:
@@ -107,12 +109,14 @@ class _Run:
         self._reporter.run_planned(RunPlan(len(plans), num_skipped, self._layout.root))
         self.tally = Tally(videos)
         writer = Writer()
+        self._batches = BatchLog(self._layout.batches, writer)
         documents = Documents(self._layout, self._settings, self._options, writer, self.tally)
         try:
             done = [documents.fail_unreadable(plan) for plan in plans if isinstance(plan, UnreadableSource)]
             if videos:
                 done += self._drive(videos, documents, writer)
         finally:
+            self._batches.close()
             writer.close()
         writer.check()
         by_relative = {outcome.relative: outcome for outcome in done}
@@ -154,6 +158,8 @@ class _Run:
             self.tally.batch_started(event)
         else:
             self.tally.batch_done(event)
+            if self._batches:
+                self._batches.batch_done(event)
             self._reporter.batch_done(event)
 
 

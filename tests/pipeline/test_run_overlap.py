@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -124,6 +125,15 @@ def test_running_out_of_memory_costs_no_caption(videos: Path, tmp_path: Path) ->
     assert (straight.exit_code, tight.exit_code) == (0, 0)
     assert sum(stats.num_oom_retries for stats in witness.all(BatchStats)) >= 1
     assert documents(tmp_path / "straight") == documents(tmp_path / "tight")
+
+
+def test_size_time_and_memory_of_every_batch_are_logged(videos: Path, tmp_path: Path) -> None:
+    _, witness = go(videos, tmp_path, batch_size=4)
+    lines = (tmp_path / ".vlmtl" / "batches.jsonl").read_text().splitlines()
+    assert [json.loads(line)["batch_size"] for line in lines] == [
+        stats.batch_size for stats in witness.all(BatchStats)
+    ]
+    assert all({"time", "wall_seconds", "peak_memory_bytes"} <= json.loads(line).keys() for line in lines)
 
 
 def test_a_poison_frame_costs_its_own_caption_only(videos: Path, tmp_path: Path) -> None:
