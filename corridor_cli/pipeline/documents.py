@@ -134,7 +134,6 @@ class Documents:
         commit = commit_timeline if has_scenes else commit_failed
         self._writer.submit(partial(commit, self._layout, video.relative, data, fsync=self._fsync))
         self._writer.submit(partial(self._remove_foreign_pictures, video.relative, set(video.saved)))
-        self._writer.submit(log.close)
         path = self._layout.timeline if has_scenes else self._layout.failed
         return _outcome(video, timeline, path(video.relative))
 
