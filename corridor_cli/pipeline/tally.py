@@ -71,10 +71,11 @@ class Tally:
     def expected_captions(self) -> int | None:
         """How many captions are still to come, from the share of the work scanned so far; None too early."""
         scanned = self._done_bytes + sum(v.share_scanned * v.plan.source.size_bytes for v in self._videos)
-        num_known = self._captions_of_finished + sum(len(v.captions) + len(v.open) for v in self._videos)
         if scanned < _MIN_SHARE * self._total_bytes:
             return None
-        return round(num_known * self._total_bytes / scanned) - self.num_captions
+        num_there = self._captions_of_finished + sum(len(v.captions) for v in self._videos)
+        num_open = sum(len(v.open) for v in self._videos)
+        return round((num_there + num_open) * self._total_bytes / scanned) - num_there
 
     def counters(self) -> Counters:
         under_way = [video for video in self._videos if video.num_jobs]
