@@ -35,7 +35,7 @@ from corridor_cli.timeline.lock import OutputLock
 # each direction, so that the resize on the device still has something to filter.
 _OVERSAMPLING = 4
 _MIN_SLOTS = 3  # the picks of one scene: fewer would wait for ever
-_MAX_SLOTS = 256
+_MAX_SLOTS = 256  # a socket holds 278 `SlotsFreed`: main never blocks on a worker that has stopped reading
 _SLOT_MEMORY_SHARE = 0.05
 _MAX_WORKERS = 16
 
