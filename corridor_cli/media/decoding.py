@@ -14,7 +14,7 @@ from av.video.frame import VideoFrame
 from corridor_cli.errors import DecodeError
 from corridor_cli.media.container import AV_ERRORS, OpenVideo, open_video, reason_of
 from corridor_cli.media.damage import Damage
-from corridor_cli.media.readable import shown
+from corridor_cli.printable import printable
 
 # A read error is tried again (one bad block of a disk, one bad atom); so many in a row are the end.
 MAX_READ_ERRORS = 8
@@ -150,5 +150,5 @@ def packet_times(path: Path) -> PacketTimes:
     known = sorted((pts, duration) for pts, duration in spans if pts is not None)
     if damage.read_error or len(known) < len(spans):
         reason = damage.read_error or "packets without a timestamp"
-        raise DecodeError(f"{shown(path)}: its index cannot be relied on ({reason})")
+        raise DecodeError(f"{printable(path)}: its index cannot be relied on ({reason})")
     return PacketTimes(tuple(p for p, _ in known), tuple(d for _, d in known), video.time_base)

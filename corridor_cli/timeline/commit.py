@@ -14,8 +14,8 @@ import re
 from pathlib import Path
 
 from corridor_cli.errors import StorageError
+from corridor_cli.printable import printable
 from corridor_cli.timeline.layout import OutputLayout
-from corridor_cli.timeline.text import path_text
 
 _LEFTOVER = re.compile(r"\.~vlmtl-\d+-\d+\.tmp\Z")
 _PICTURE = re.compile(r"s\d{4,}-(first|representative|last)\.jpg\Z")
@@ -37,7 +37,7 @@ def storage_error(error: OSError, doing: str, path: Path) -> StorageError:
     reason = os.strerror(error.errno) if error.errno else str(error)
     name = errno.errorcode.get(error.errno or 0, "OSError")
     hint = _HINTS.get(error.errno or 0, "Put it right, then run the same command again.")
-    return StorageError(f"Cannot {doing} {path_text(str(path))}: {reason} ({name}).", hint=hint)
+    return StorageError(f"Cannot {doing} {printable(path)}: {reason} ({name}).", hint=hint)
 
 
 def is_leftover(name: str) -> bool:

@@ -15,6 +15,7 @@ from typing import Self
 from filelock import FileLock, Timeout
 
 from corridor_cli.errors import OutputLockedError, StorageError
+from corridor_cli.printable import printable
 from corridor_cli.timeline.commit import (
     is_leftover,
     make_folder,
@@ -23,7 +24,6 @@ from corridor_cli.timeline.commit import (
     write_atomically,
 )
 from corridor_cli.timeline.layout import FAILED_SUFFIX, TIMELINE_SUFFIX, OutputLayout
-from corridor_cli.timeline.text import path_text
 
 OWNER_WAIT_SECONDS = 0.5
 
@@ -51,7 +51,7 @@ class OutputLock:
             raise self._locked() from None
         except NotImplementedError as error:  # filelock's word for a file system without flock
             raise StorageError(
-                f"{path_text(str(self._layout.root))} lies on a file system that cannot lock files.",
+                f"{printable(self._layout.root)} lies on a file system that cannot lock files.",
                 hint="Choose another output folder.",
             ) from error
         except OSError as error:
@@ -81,7 +81,7 @@ class OutputLock:
         self.release()
 
     def _locked(self) -> OutputLockedError:
-        where = path_text(str(self._layout.root))
+        where = printable(self._layout.root)
         owner = _read_owner(self._layout.owner)
         if owner is None:
             return OutputLockedError(f"Another run owns {where}.", hint="Wait for it to end, or stop it.")
