@@ -68,10 +68,8 @@ def plan_videos(
             continue
         scan = scan_key(mark, settings)
         captions = caption_key(scan, settings, model_identity=model.identity, precision=model.precision)
-        there = existing(layout, str(source.relative), settings, scan_key=scan, caption_key=captions)
-        yield VideoPlan(
-            source, mark, scan, captions, there.state.value, _needs_work(there.state.value, options)
-        )
+        found = existing(layout, str(source.relative), settings, scan_key=scan, caption_key=captions)
+        yield VideoPlan(source, mark, scan, captions, found, _needs_work(found, options))
 
 
 def _without_path(error: MediaError, source: SourceFile) -> str:

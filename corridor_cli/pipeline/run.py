@@ -77,6 +77,7 @@ class Pipeline:
         Raises `StoppedError` when failures reach the limit the user set, `ModelError` and `StorageError`
         when the run cannot go on. Whatever happens, what is logged and committed stays.
         """
+        self._stop_on_failures()  # inputs that could not even be read count
         while self._videos and signals.received is None:
             self._hand_out()
             self._ask()

@@ -110,7 +110,7 @@ def test_captions_known_before_are_not_expected_again() -> None:
         video.captions[scene, Role.FIRST] = Caption(key, "known", 1, 1, "stop")
     video.open = {RequestKey(0, scene, Role.FIRST) for scene in range(4, 6)}
     # Half of the video gave six: twelve in all, and four are there.
-    assert Tally([video]).expected_captions() == 8
+    assert Tally([video], 0).expected_captions() == 8
 
 
 class HeldWriter(Writer):
@@ -132,7 +132,7 @@ def test_pictures_of_another_size_are_never_taken_for_ours_after_a_kill(tmp_path
         old.parent.mkdir(parents=True)
         old.write_bytes(b"old")
         held = HeldWriter()
-        documents = Documents(layout, Settings(), RunOptions(), held, Tally([]))
+        documents = Documents(layout, Settings(), RunOptions(), held, Tally([], 0))
         documents.save_picture(new_video(), 0, picked)
         assert len(held.given) >= 2
         for task in held.given[:num_writes]:
