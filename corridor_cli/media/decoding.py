@@ -81,6 +81,9 @@ class Tape:
         self._video = video
         self._frames = decode_frames(video, Damage())
         self._held: VideoFrame | None = None
+        # From where a seek landed to the frame wanted, in ticks: playing on as far costs no more than another
+        # seek may. Without it every pick of a long GOP was reached from the GOP's beginning.
+        self._longest_way = 0
 
     def first_pts(self) -> int | None:
         """The timestamp that is time 0."""
@@ -89,7 +92,7 @@ class Tape:
 
     def find(self, pts: int) -> VideoFrame | None:
         """The frame with exactly this timestamp, or None when no way of seeking leads to it."""
-        near_ticks = NEAR_SECONDS / self._video.time_base
+        near_ticks = max(NEAR_SECONDS / self._video.time_base, self._longest_way)
         if self._held is not None and self._held.pts is not None and 0 <= pts - self._held.pts <= near_ticks:
             frame = self._play_to(pts)
             if frame is not None:
@@ -109,7 +112,9 @@ class Tape:
         except AV_ERRORS:
             return False
         self._frames = decode_frames(self._video, Damage())
-        self._held = None
+        self._held = next(self._frames, None)
+        if self._held is not None and self._held.pts is not None:
+            self._longest_way = max(self._longest_way, pts - self._held.pts)
         return True
 
     def _play_to(self, pts: int) -> VideoFrame | None:
