@@ -13,8 +13,8 @@ again. What decides only how fast, where, or with which limits the work is done 
 The model, its revision and its precision reach `caption_key` as arguments: only the caller knows which files
 `--model` means. Which precision `auto` becomes is measured by the engine, after the key is needed, so the key
 says `auto` and the document what it became; a folder begun on one machine and ended on another may hold both.
-`echo` is a set of drills (slow, fail, die) and in neither key; whatever else makes an engine answer differently
-belongs in its identity.
+`echo` is a set of drills (slow, fail, die) and in neither key; whatever else makes an engine answer
+differently belongs in its identity.
 """
 
 from __future__ import annotations

@@ -264,10 +264,18 @@ def test_captions_whose_model_is_not_known_any_more_are_asked_for_again(tmp_path
 
 
 def test_a_limit_of_time_is_not_tried_twice(videos: Path, tmp_path: Path) -> None:
-    code, _, err = run("run", videos / "a.mp4", tmp_path, *echo_options(), "--set", "decode.max_seconds=0.01")
-    assert code == 4, err
-    assert "decode.max_seconds" in err
+    mark = f"limit-{os.getpid()}"
+    limits = ["--set", "decode.max_seconds=2", "--set", "decode.stall_seconds=60"]
+    process = start(["run", videos / "a.mp4", tmp_path, *STALLING, *limits], mark=mark)
+    wait_for_captions(tmp_path, 3, process)
+    (worker,) = (pid for pid, line in marked_processes(mark) if "media_worker" in line)
+    os.kill(worker, signal.SIGSTOP)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 3, err
     assert "Trying again" not in err
+    (document,) = documents(tmp_path).values()
+    assert [error["type"] for error in document["errors"]] == ["LimitError"]
+    assert document["scenes"]
 
 
 def test_state_that_cannot_be_read_is_a_storage_error(tmp_path: Path) -> None:
