@@ -83,7 +83,7 @@ class Tape:
         self._held: VideoFrame | None = None
         # From where a seek landed to the frame wanted, in ticks: playing on as far costs no more than another
         # seek may. Without it every pick of a long GOP was reached from the GOP's beginning.
-        self._longest_way = 0
+        self._longest_way = NEAR_SECONDS / video.time_base
 
     def first_pts(self) -> int | None:
         """The timestamp that is time 0."""
@@ -92,8 +92,8 @@ class Tape:
 
     def find(self, pts: int) -> VideoFrame | None:
         """The frame with exactly this timestamp, or None when no way of seeking leads to it."""
-        near_ticks = max(NEAR_SECONDS / self._video.time_base, self._longest_way)
-        if self._held is not None and self._held.pts is not None and 0 <= pts - self._held.pts <= near_ticks:
+        held = None if self._held is None else self._held.pts
+        if held is not None and 0 <= pts - held <= self._longest_way:
             frame = self._play_to(pts)
             if frame is not None:
                 return frame
@@ -114,7 +114,7 @@ class Tape:
         self._frames = decode_frames(self._video, Damage())
         self._held = next(self._frames, None)
         if self._held is not None and self._held.pts is not None:
-            self._longest_way = max(self._longest_way, pts - self._held.pts)
+            self._longest_way = max(self._longest_way, Fraction(pts - self._held.pts))
         return True
 
     def _play_to(self, pts: int) -> VideoFrame | None:
