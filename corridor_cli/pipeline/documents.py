@@ -22,7 +22,14 @@ from corridor_cli.records import Caption, EngineInfo, ErrorInfo, PickedFrame
 from corridor_cli.settings import Settings
 from corridor_cli.telemetry import RunOptions, VideoOutcome
 from corridor_cli.timeline.assemble import assemble, assemble_failed, describe, describe_model
-from corridor_cli.timeline.commit import commit_failed, commit_timeline, write_atomically
+from corridor_cli.timeline.commit import (
+    commit_failed,
+    commit_timeline,
+    pictures_in,
+    remove_file,
+    storage_error,
+    write_atomically,
+)
 from corridor_cli.timeline.invariants import frame_id
 from corridor_cli.timeline.keys import pictures_label
 from corridor_cli.timeline.layout import OutputLayout
@@ -64,15 +71,25 @@ class Documents:
         record = None if self._options.force else load_scan(self._layout.scan(video.plan.scan_key))
         if record is not None and record.error is not None and self._options.retry_failed:
             record = None  # a damaged file may have been mended by a better decoder
+        log = self._open_log(video, self._reuse())
+        video.record = record
+        # Captions of a model whose name was lost with a damaged line could not be quoted.
+        video.captions = dict(log.captions) if log.model is not None else {}
+        if self.saves_pictures and record is not None:
+            video.saved = self._pictures_there(video)
+
+    def forget_captions(self, video: VideoWork) -> None:
+        """Start the video's log anew, for its scenes are looked for again."""
+        self._writer.drain()  # what is still to be appended must not end up in the new log
+        self._open_log(video, "none")
+
+    def _open_log(self, video: VideoWork, reuse: Reuse) -> CaptionLog:
         path = self._layout.captions(video.plan.caption_key)
         # Not synced: a killed process loses nothing of it, only a power cut could, and a sync for each
         # caption (3.8 ms measured) would hold a fast engine back.
-        log = CaptionLog(path, video.ordinal, reuse=self._reuse(), fsync=False)
+        log = CaptionLog(path, video.ordinal, reuse=reuse, fsync=False)
         self._logs[video.ordinal] = log
-        video.record = record
-        video.captions = dict(log.captions)
-        if self.saves_pictures and record is not None:
-            video.saved = self._pictures_there(video)
+        return log
 
     def _reuse(self) -> Reuse:
         if self._options.force:
@@ -84,8 +101,7 @@ class Documents:
         assert video.record is not None
         if _read_text(self._layout.pictures_made_for(video.relative)) != self._made_for(video):
             return set()
-        folder = self._layout.frames(video.relative)
-        names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+        names = {path.name for path in pictures_in(self._layout.frames(video.relative))}
         every_pick = ((scene, pick.role) for scene, picks in enumerate(video.record.picks) for pick in picks)
         return {(scene, role) for scene, role in every_pick if f"{frame_id(scene, role)}.jpg" in names}
 
@@ -102,6 +118,8 @@ class Documents:
             video.note_degraded("pictures were left out: frames.max_saved_bytes is reached")
             return
         if not video.saved:
+            # Those of another scan or size go first, or after a kill the next run would take them for ours.
+            self._writer.submit(partial(self._remove_foreign_pictures, video.relative, set()))
             self._write(self._layout.pictures_made_for(video.relative), self._made_for(video).encode())
         self._saved_bytes += len(picked.image)
         video.saved.add((scene_index, picked.pick.role))
@@ -134,7 +152,6 @@ class Documents:
         commit = commit_timeline if has_scenes else commit_failed
         self._writer.submit(partial(commit, self._layout, video.relative, data, fsync=self._fsync))
         self._writer.submit(partial(self._remove_foreign_pictures, video.relative, set(video.saved)))
-        self._writer.submit(log.close)
         path = self._layout.timeline if has_scenes else self._layout.failed
         return _outcome(video, timeline, path(video.relative))
 
@@ -155,9 +172,8 @@ class Documents:
             return self._failed(video, log, video.error or _NO_RECORD)
         try:
             return self._timeline(video, log)
-        except (
-            ValueError
-        ) as error:  # pydantic's: a scan that contradicts itself is this video's failure alone
+        except ValueError as error:
+            # pydantic's: a scan that contradicts itself is this video's failure alone.
             problem = ErrorInfo("assemble", "InconsistentScanError", str(error))
             return self._failed(video, log, problem)
 
@@ -222,11 +238,10 @@ class Documents:
 
     def _remove_foreign_pictures(self, relative: str, kept: set[PickId]) -> None:
         """Pictures of an earlier scan, which no document names any more (writer thread)."""
-        folder = self._layout.frames(relative)
         names = {f"{frame_id(scene, role)}.jpg" for scene, role in kept}
-        for path in folder.glob("s*.jpg") if folder.is_dir() else ():
+        for path in pictures_in(self._layout.frames(relative)):
             if path.name not in names:
-                path.unlink(missing_ok=True)
+                remove_file(path)
 
 
 def _outcome(video: VideoWork, timeline: Timeline, path: Path) -> VideoOutcome:
@@ -244,6 +259,8 @@ def _outcome(video: VideoWork, timeline: Timeline, path: Path) -> VideoOutcome:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return ""
+    except OSError as error:
+        raise storage_error(error, "read", path) from error

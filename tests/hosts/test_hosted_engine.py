@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from corridor_cli.errors import ModelError
+from corridor_cli.hosts import watch
 from corridor_cli.hosts.hosted_engine import HostedEngine
 from corridor_cli.hosts.messages import EngineSetup
 from corridor_cli.hosts.slots import Slots, create_arena
@@ -129,6 +130,45 @@ def test_a_silent_host_is_killed_and_replaced_until_the_limit(bench: Callable[..
     with pytest.raises(ModelError, match="no sign of life"):
         stuck.caption_all(range(2))
     assert len(stuck.restarts) == 1
+
+
+def test_a_host_that_hangs_while_it_loads_is_replaced(bench: Callable[..., Bench]) -> None:
+    frozen = bench(ECHO, ErrorSettings(engine_stall_seconds=3.0))
+    frozen.engine.launch()
+    pid = frozen.engine.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    deadline = time.monotonic() + 30
+    while frozen.engine.info is None:
+        assert time.monotonic() < deadline
+        frozen.engine.poll(0.1)
+    assert len(frozen.restarts) == 1
+    assert len(frozen.caption_all(range(2))) == 2
+
+
+def test_while_main_does_not_listen_nobody_counts_as_silent(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "MAX_ROUND_SECONDS", 0.8)
+    slow = bench(replace(ECHO, echo={"delay_seconds": 1.5}), ErrorSettings(engine_stall_seconds=1.0))
+    slow.engine.start()
+    slow.engine.submit(slow.request(0))
+    slow.engine.poll(0)
+    time.sleep(1.2)  # as long as main was stopped by Ctrl-Z
+    slow.engine.poll(0)
+    assert slow.engine.poll(1.0)
+    assert slow.restarts == []
+
+
+def test_a_request_to_stop_that_reaches_the_group_is_left_to_main(bench: Callable[..., Bench]) -> None:
+    asked = bench()
+    asked.engine.start()
+    pid = asked.engine.pid
+    assert pid is not None
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        os.kill(pid, number)
+    assert len(asked.caption_all(range(4))) == 4
+    assert asked.restarts == []
 
 
 def test_a_model_that_cannot_be_loaded_is_an_error_at_start(bench: Callable[..., Bench]) -> None:
