@@ -17,6 +17,7 @@
         ├── UnreadableError           missing, no permission, empty, I/O error
         ├── DecodeError               the pictures stop before the end of the file
         ├── LimitError                larger or longer than the limits allow
+        ├── SourceChangedError        the file changed while it was read
         ├── StalledError              the decoder stopped answering and was killed
         └── WorkerDiedError           the decoder's process died
 
@@ -141,6 +142,10 @@ class DecodeError(MediaError):
 
 class LimitError(MediaError):
     """The file is larger or longer than the limits allow."""
+
+
+class SourceChangedError(MediaError):
+    """The file changed while it was read: what was found belongs to neither the old nor the new one."""
 
 
 class StalledError(MediaError):

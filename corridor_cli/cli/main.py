@@ -52,11 +52,27 @@ def root(
 
 def main() -> NoReturn:
     """Run the command line and leave the process with its exit code."""
+    _fill_closed_descriptors()
     for stream in (sys.stdout, sys.stderr):
         # A locale that cannot show a name is no reason to fail half-way.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     sys.exit(call(sys.argv[1:]))
+
+
+def _fill_closed_descriptors() -> None:
+    """Put /dev/null where the caller closed stdin, stdout or stderr.
+
+    Else the next file we open would take the number, and what a library prints would end in a document.
+    stdout stays None in Python: a result that nobody can get is an error.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115 - for as long as the process lives
 
 
 def call(arguments: Sequence[str]) -> int:

@@ -12,6 +12,8 @@ def show(result: str) -> None:
 
     Raises `StorageError` when stdout cannot take it; a reader that left early ends the command quietly.
     """
+    if sys.stdout is None:
+        raise StorageError("the result cannot be written: stdout is closed")
     try:
         print(result, flush=True)
     except BrokenPipeError:

@@ -45,6 +45,8 @@ class ChildProcess:
                 stderr=self._output,
                 pass_fds=(theirs.fileno(), arena_fd),
                 env={**os.environ, **environment},
+                # Ctrl-C, Ctrl-Z and a closed terminal are main's to answer, from the first moment on.
+                start_new_session=True,
             )
         self.channel = Channel(ours.detach())
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from corridor_cli.errors import StorageError
 from corridor_cli.records import FrameRef
 
 if TYPE_CHECKING:
@@ -20,13 +21,20 @@ if TYPE_CHECKING:
 
 
 def create_arena(num_slots: int, slot_bytes: int) -> int:
-    """A new arena; returns its file descriptor, which the caller closes."""
+    """A new arena; returns its file descriptor, which the caller closes. Raises `StorageError`."""
     if hasattr(os, "memfd_create"):
         fd = os.memfd_create("vlmtl-frames")
     else:
         with tempfile.TemporaryFile() as file:
             fd = os.dup(file.fileno())
-    os.ftruncate(fd, num_slots * slot_bytes)
+    try:
+        os.ftruncate(fd, num_slots * slot_bytes)
+    except OSError as error:
+        os.close(fd)
+        raise StorageError(
+            f"Shared memory of {num_slots * slot_bytes:,} bytes cannot be had: {error.strerror}.",
+            hint="A limit on the size of files counts here too: see `ulimit -f`.",
+        ) from error
     return fd
 
 

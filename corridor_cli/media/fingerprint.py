@@ -12,6 +12,15 @@ EDGE_BYTES = 64 * 1024
 CHUNK_BYTES = 1024 * 1024
 
 
+def has_changed(path: Path, mark: str) -> bool:
+    """Whether the file's size or time of change is another than in its fingerprint; it may be gone by now."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return False
+    return mark.split(":")[1:3] != [str(facts.st_size), str(facts.st_mtime_ns)]
+
+
 def fingerprint(path: Path, *, full: bool) -> str:
     """`v1:<size>:<mtime_ns>:<hash>`, or `v1f:…` when the whole file went into the hash.
 

@@ -1,4 +1,4 @@
-"""What a run leaves on disk: pictures, scan records, caption logs and, last of all, documents.
+"""What a run leaves on disk: scan records, caption logs, pictures and, last of all, documents.
 
 Everything is handed to the writer thread in order; nothing here waits for the disk, except for reading what
 an earlier run left of a video when its turn comes.
@@ -14,27 +14,20 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from corridor_cli.pipeline.pictures import Pictures
 from corridor_cli.pipeline.plan import UnreadableSource
 from corridor_cli.pipeline.tally import Tally
 from corridor_cli.pipeline.video import PickId, VideoWork
 from corridor_cli.pipeline.writer import Writer
-from corridor_cli.records import Caption, EngineInfo, ErrorInfo, PickedFrame
+from corridor_cli.records import Caption, EngineInfo, ErrorInfo
 from corridor_cli.settings import Settings
 from corridor_cli.telemetry import RunOptions, VideoOutcome
 from corridor_cli.timeline.assemble import assemble, assemble_failed, describe, describe_model
-from corridor_cli.timeline.commit import (
-    commit_failed,
-    commit_timeline,
-    pictures_in,
-    remove_file,
-    storage_error,
-    write_atomically,
-)
+from corridor_cli.timeline.commit import commit_failed, commit_timeline
 from corridor_cli.timeline.invariants import frame_id
-from corridor_cli.timeline.keys import pictures_label
 from corridor_cli.timeline.layout import OutputLayout
 from corridor_cli.timeline.log import CaptionLog, Reuse
-from corridor_cli.timeline.parts import Provenance, Run, Tokens
+from corridor_cli.timeline.parts import Model, Provenance, Run, Tokens
 from corridor_cli.timeline.scan_record import load_scan, save_scan
 from corridor_cli.timeline.schema import Timeline, timeline_bytes
 from corridor_cli.timeline.source import SourceFacts
@@ -55,12 +48,8 @@ class Documents:
         self._tally = tally
         self._fsync = settings.output.fsync
         self._logs: dict[int, CaptionLog] = {}
-        self._saved_bytes = 0
+        self.pictures = Pictures(layout, settings, writer)
         self.engine: EngineInfo | None = None
-
-    @property
-    def saves_pictures(self) -> bool:
-        return self._settings.frames.save != "none"
 
     # --- when a video's turn comes ---
 
@@ -75,8 +64,8 @@ class Documents:
         video.record = record
         # Captions of a model whose name was lost with a damaged line could not be quoted.
         video.captions = dict(log.captions) if log.model is not None else {}
-        if self.saves_pictures and record is not None:
-            video.saved = self._pictures_there(video)
+        if record is not None:
+            video.saved = self.pictures.there(video)
 
     def forget_captions(self, video: VideoWork) -> None:
         """Start the video's log anew, for its scenes are looked for again."""
@@ -96,36 +85,7 @@ class Documents:
             return "none"
         return "good" if self._options.retry_failed else "all"
 
-    def _pictures_there(self, video: VideoWork) -> set[PickId]:
-        """The picks whose picture an earlier run saved, from the same scan and in the same size."""
-        assert video.record is not None
-        if _read_text(self._layout.pictures_made_for(video.relative)) != self._made_for(video):
-            return set()
-        names = {path.name for path in pictures_in(self._layout.frames(video.relative))}
-        every_pick = ((scene, pick.role) for scene, picks in enumerate(video.record.picks) for pick in picks)
-        return {(scene, role) for scene, role in every_pick if f"{frame_id(scene, role)}.jpg" in names}
-
-    def _made_for(self, video: VideoWork) -> str:
-        return f"{video.plan.scan_key} {pictures_label(self._settings.frames)}"
-
     # --- while it goes on ---
-
-    def save_picture(self, video: VideoWork, scene_index: int, picked: PickedFrame) -> None:
-        """Write the picture of a pick, unless the run's cap for pictures is reached."""
-        if picked.image is None:
-            return
-        if self._saved_bytes + len(picked.image) > self._settings.frames.max_saved_bytes:
-            video.note_degraded("pictures were left out: frames.max_saved_bytes is reached")
-            return
-        if not video.saved:
-            # Those of another scan or size go first, or after a kill the next run would take them for ours.
-            self._writer.submit(partial(self._remove_foreign_pictures, video.relative, set()))
-            self._write(self._layout.pictures_made_for(video.relative), self._made_for(video).encode())
-        self._saved_bytes += len(picked.image)
-        video.saved.add((scene_index, picked.pick.role))
-        self._write(
-            self._layout.picture(video.relative, frame_id(scene_index, picked.pick.role)), picked.image
-        )
 
     def save_scan(self, video: VideoWork) -> None:
         if video.record is not None:
@@ -138,20 +98,18 @@ class Documents:
         self._writer.submit(partial(log.append_model, describe_model(self.engine)))
         self._writer.submit(partial(log.append, caption))
 
-    def _write(self, path: Path, data: bytes) -> None:
-        self._writer.submit(partial(write_atomically, path, data, fsync=self._fsync))
-
     # --- when it is over ---
 
     def finish(self, video: VideoWork) -> VideoOutcome:
         """Hand the video's document over to be committed, and say what became of it."""
         log = self._logs.pop(video.ordinal)
         timeline = self._assemble(video, log)
+        self.pictures.begin(video)
         has_scenes = timeline.status != "failed"
         data = timeline_bytes(timeline, indent=self._settings.output.indent)
         commit = commit_timeline if has_scenes else commit_failed
         self._writer.submit(partial(commit, self._layout, video.relative, data, fsync=self._fsync))
-        self._writer.submit(partial(self._remove_foreign_pictures, video.relative, set(video.saved)))
+        self.pictures.remove_others(video)
         path = self._layout.timeline if has_scenes else self._layout.failed
         return _outcome(video, timeline, path(video.relative))
 
@@ -169,13 +127,13 @@ class Documents:
 
     def _assemble(self, video: VideoWork, log: CaptionLog) -> Timeline:
         if video.record is None or not video.record.scenes:
-            return self._failed(video, log, video.error or _NO_RECORD)
+            return self._failed(video, video.error or _NO_RECORD)
         try:
             return self._timeline(video, log)
         except ValueError as error:
             # pydantic's: a scan that contradicts itself is this video's failure alone.
             problem = ErrorInfo("assemble", "InconsistentScanError", str(error))
-            return self._failed(video, log, problem)
+            return self._failed(video, problem)
 
     def _timeline(self, video: VideoWork, log: CaptionLog) -> Timeline:
         record = video.record
@@ -193,10 +151,13 @@ class Documents:
             for scene, role in video.saved
         }
         run = self._run_facts(video, captions.values())
-        return assemble(self._facts(video), record, captions, pictures, self._provenance(video, log), run)
+        model = log.model or (describe_model(self.engine) if self.engine else None)
+        provenance = self._provenance(video, model)
+        return assemble(self._facts(video), record, captions, pictures, provenance, run)
 
-    def _failed(self, video: VideoWork, log: CaptionLog, error: ErrorInfo) -> Timeline:
-        provenance = self._provenance(video, log)
+    def _failed(self, video: VideoWork, error: ErrorInfo) -> Timeline:
+        # No model: whether it has been loaded by now is a matter of timing, and none of its text is here.
+        provenance = self._provenance(video, None)
         run = self._run_facts(video, ())
         return assemble_failed(self._facts(video), error, video.info, video.reader, provenance, run)
 
@@ -204,8 +165,7 @@ class Documents:
         source = video.plan.source
         return SourceFacts(str(source.path), source.size_bytes, video.plan.fingerprint)
 
-    def _provenance(self, video: VideoWork, log: CaptionLog) -> Provenance:
-        model = log.model or (describe_model(self.engine) if self.engine else None)
+    def _provenance(self, video: VideoWork, model: Model | None) -> Provenance:
         plan = video.plan
         return describe(self._settings, scan_key=plan.scan_key, caption_key=plan.caption_key, model=model)
 
@@ -236,13 +196,6 @@ class Documents:
             own["picks_reader"] = "; ".join([f"{choice.name}: {choice.reason}", *choice.fallbacks])
         return own | (self.engine.environment | {"device": self.engine.device} if self.engine else {})
 
-    def _remove_foreign_pictures(self, relative: str, kept: set[PickId]) -> None:
-        """Pictures of an earlier scan, which no document names any more (writer thread)."""
-        names = {f"{frame_id(scene, role)}.jpg" for scene, role in kept}
-        for path in pictures_in(self._layout.frames(relative)):
-            if path.name not in names:
-                remove_file(path)
-
 
 def _outcome(video: VideoWork, timeline: Timeline, path: Path) -> VideoOutcome:
     first = timeline.errors[0] if timeline.errors else None
@@ -255,12 +208,3 @@ def _outcome(video: VideoWork, timeline: Timeline, path: Path) -> VideoOutcome:
         num_scenes=len(timeline.scenes),
         error=ErrorInfo(first.stage, first.type, first.message) if first else None,
     )
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return ""
-    except OSError as error:
-        raise storage_error(error, "read", path) from error

@@ -100,7 +100,7 @@ class Pipeline:
         while self._to_do and self._media.has_idle_worker():
             video = self._to_do.popleft()
             self._documents.open(video)
-            job = video.job(self._documents.saves_pictures)
+            job = video.job(self._documents.pictures.is_wanted)
             video.begin()
             if job is None:
                 video.is_decoded = True
@@ -143,7 +143,7 @@ class Pipeline:
     def _scene_found(self, video: VideoWork, event: SceneFrames) -> None:
         to_ask = video.scene_found(event)
         for picked in event.picks:
-            self._documents.save_picture(video, event.scene_index, picked)
+            self._documents.pictures.save(video, event.scene_index, picked)
             if picked in to_ask:
                 self._waiting.append(self._request(video, event.scene_index, picked))
             elif picked.frame is not None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import count, takewhile
 
+from corridor_cli.media.fingerprint import has_changed
 from corridor_cli.pipeline.plan import VideoPlan
 from corridor_cli.records import (
     Caption,
@@ -25,6 +26,10 @@ from corridor_cli.records import (
 from corridor_cli.timeline.scan_record import ScanRecord
 
 PickId = tuple[int, Role]
+
+SOURCE_CHANGED = ErrorInfo(
+    "decode", "SourceChangedError", "was changed while it was read. Run again when it is complete."
+)
 
 
 @dataclass(slots=True)
@@ -139,6 +144,11 @@ class VideoWork:
         if end.error is not None and scenes:
             end = _cut_to(scenes[-1], end)
         self.num_frames = end.num_frames
+        if has_changed(self.plan.source.path, self.plan.fingerprint):
+            # Under the keys of the file as it was, what was found in it since must not be kept.
+            self.scenes.clear()
+            self.error = SOURCE_CHANGED
+            return
         if self.info is not None and self.reader is not None and scenes:
             self.record = ScanRecord.from_scan(self.info, self.reader, scenes, end)
         else:
@@ -147,7 +157,7 @@ class VideoWork:
     def gave_up(self, error: ErrorInfo) -> None:
         """The file cost a worker too often: the scenes found until then are all there will be."""
         self.scan_ended(ScanEnd(self.ordinal, 0, Fraction(0), None, (), None, (), error))
-        self.error = error
+        self.error = self.error or error
 
     def outdated(self, why: str) -> None:
         """The known scan does not fit the file any more. It goes once its open requests are answered."""

@@ -64,7 +64,7 @@ def run_local(
         if options.dry_run:
             outcomes += [_dry_outcome(plan) for plan in plans]
         else:
-            outcomes += run.work(plans)
+            outcomes += run.work(plans, len(found.problems))
         return _total(outcomes, run, options, time.monotonic() - started)
 
 
@@ -98,8 +98,8 @@ class _Run:
         self._batches: BatchLog | None = None
         self.stopped_by: ExitCode | None = None
 
-    def work(self, plans: Sequence[VideoPlan | UnreadableSource]) -> list[VideoOutcome]:
-        """Do what the plans ask for; one outcome each, in their order."""
+    def work(self, plans: Sequence[VideoPlan | UnreadableSource], num_problems: int) -> list[VideoOutcome]:
+        """Do what the plans ask for; one outcome each, in order. `num_problems` inputs failed before."""
         videos = [
             VideoWork(ordinal, plan)
             for ordinal, plan in enumerate(plans)
@@ -108,7 +108,7 @@ class _Run:
         num_skipped = sum(isinstance(plan, VideoPlan) and not plan.needs_work for plan in plans)
         self._reporter.run_planned(RunPlan(len(plans), num_skipped, self._layout.root))
         unreadable = [plan for plan in plans if isinstance(plan, UnreadableSource)]
-        self.tally = Tally(videos, len(unreadable))
+        self.tally = Tally(videos, num_problems + len(unreadable))
         writer = Writer()
         self._batches = BatchLog(self._layout.batches, writer)
         documents = Documents(self._layout, self._settings, self._options, writer, self.tally)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import itertools
+import json
 import os
 import re
 from pathlib import Path
@@ -16,6 +17,8 @@ from pathlib import Path
 from corridor_cli.errors import StorageError
 from corridor_cli.printable import printable
 from corridor_cli.timeline.layout import OutputLayout
+
+FAMILY = "vlmtl.timeline/"
 
 _LEFTOVER = re.compile(r"\.~vlmtl-\d+-\d+\.tmp\Z")
 _PICTURE = re.compile(r"s\d{4,}-(first|representative|last)\.jpg\Z")
@@ -43,6 +46,16 @@ def storage_error(error: OSError, doing: str, path: Path) -> StorageError:
 def is_leftover(name: str) -> bool:
     """Whether a file of this name is the unfinished write of some run."""
     return _LEFTOVER.match(name) is not None
+
+
+def is_foreign(data: bytes) -> bool:
+    """Whether this is sound JSON of somebody else. Unsound JSON under our name counts as ours."""
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        return False
+    name = document.get("schema") if isinstance(document, dict) else None
+    return not (isinstance(name, str) and name.startswith(FAMILY))
 
 
 def write_atomically(path: Path, data: bytes, *, fsync: bool) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from corridor_cli.settings import Settings
 from corridor_cli.telemetry import VideoState
 from corridor_cli.timeline.commit import storage_error
-from corridor_cli.timeline.keys import pictures_label
+from corridor_cli.timeline.keys import pictures_label, pictures_note
 from corridor_cli.timeline.layout import OutputLayout
 from corridor_cli.timeline.schema import SCHEMA_NAME
 
@@ -31,7 +31,8 @@ def existing(
 ) -> VideoState:
     """What stands in OUTPUT for the source whose keys these are. Raises `StorageError`."""
     timeline, failed = _look(layout.timeline(relative)), _look(layout.failed(relative))
-    if timeline and timeline.is_for(scan_key, caption_key, settings):
+    is_whole = timeline and _has_its_pictures(timeline, layout.pictures_made_for(relative))
+    if timeline and is_whole and timeline.is_for(scan_key, caption_key, settings):
         return "done" if timeline.status == "complete" else "partial"
     # A failure is the source's: another prompt or model does not change it.
     if failed and failed.status == "failed" and failed.provenance.get("scan_key") == scan_key:
@@ -52,6 +53,22 @@ class _Glance:
             and (found.get("scan_key"), found.get("caption_key")) == (scan_key, caption_key)
             and (settings.frames.save == "none" or found.get("pictures") == pictures_label(settings.frames))
         )
+
+
+def _has_its_pictures(found: _Glance, note: Path) -> bool:
+    """Whether the pictures beside the document are still those of its scan, in its size.
+
+    Without a note nobody has touched them: the run state may be thrown away.
+    """
+    label = found.provenance.get("pictures")
+    try:
+        return label == "none" or note.read_bytes() == pictures_note(
+            str(found.provenance.get("scan_key")), str(label)
+        )
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        raise storage_error(error, "read", note) from error
 
 
 def _look(path: Path) -> _Glance | None:

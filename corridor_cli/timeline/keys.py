@@ -68,6 +68,11 @@ def pictures_label(frames: FrameSettings) -> str:
     return f"thumbnails {frames.thumbnail_px} px" if frames.save == "thumbnails" else frames.save
 
 
+def pictures_note(scan_key: str, label: str) -> bytes:
+    """What the run state notes of a source's saved pictures: from which scan they are, and saved how."""
+    return f"{scan_key} {label}".encode()
+
+
 def _key(**parts: object) -> str:
     """Blake2b over canonical JSON; 60 and 60.0 are the same setting."""
     text = json.dumps({name: _plain(part) for name, part in parts.items()}, sort_keys=True)

@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from corridor_cli.errors import OutputLockedError, StorageError
 from corridor_cli.printable import printable
 from corridor_cli.timeline.commit import (
+    is_foreign,
     is_leftover,
     make_folder,
     remove_file,
@@ -137,6 +138,8 @@ def remove_leftovers(root: Path) -> None:
 
 def _remove_older(failed: Path, timeline: Path) -> None:
     try:
+        if is_foreign(failed.read_bytes()) or is_foreign(timeline.read_bytes()):
+            return
         is_failed_newer = failed.stat().st_mtime_ns > timeline.stat().st_mtime_ns
     except OSError as error:
         raise storage_error(error, "read", failed) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,12 +12,10 @@ from pydantic import ValidationError
 
 from corridor_cli.errors import UsageError
 from corridor_cli.printable import printable
-from corridor_cli.timeline.commit import is_leftover, storage_error
+from corridor_cli.timeline.commit import is_foreign, is_leftover, storage_error
 from corridor_cli.timeline.invariants import InvariantError, Problem
 from corridor_cli.timeline.layout import FAILED_SUFFIX, TIMELINE_SUFFIX
 from corridor_cli.timeline.schema import Timeline, read_timeline
-
-FAMILY = "vlmtl.timeline/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,23 +73,13 @@ def _check_file(path: Path, beside: set[str]) -> list[Problem] | None:
         data = path.read_bytes()
     except OSError as error:
         raise storage_error(error, "read", path) from error
-    if _is_foreign(data):
+    if is_foreign(data):
         return None
     try:
         timeline = read_timeline(data)
     except ValidationError as error:
         return list(_explain(error))
     return list(_check_beside(timeline, path, suffix, beside))
-
-
-def _is_foreign(data: bytes) -> bool:
-    """Whether this is sound JSON of somebody else. Unsound JSON under our name counts as ours."""
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError):
-        return False
-    name = document.get("schema") if isinstance(document, dict) else None
-    return not (isinstance(name, str) and name.startswith(FAMILY))
 
 
 def _explain(error: ValidationError) -> Iterator[Problem]:

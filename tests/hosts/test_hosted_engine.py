@@ -171,6 +171,21 @@ def test_a_request_to_stop_that_reaches_the_group_is_left_to_main(bench: Callabl
     assert asked.restarts == []
 
 
+def test_memory_that_cannot_be_had_is_a_storage_error() -> None:
+    code = (
+        "import resource, signal\n"
+        "from corridor_cli.errors import StorageError\n"
+        "from corridor_cli.hosts.slots import create_arena\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "try:\n"
+        "    create_arena(4, 1000)\n"
+        "except StorageError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("Shared memory of 4,000 bytes cannot be had: File too large.")
+
+
 def test_a_model_that_cannot_be_loaded_is_an_error_at_start(bench: Callable[..., Bench]) -> None:
     missing = bench(ModelSettings(model="/nowhere/at/all"))
     with pytest.raises(ModelError, match="/nowhere/at/all"):

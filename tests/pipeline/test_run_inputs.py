@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from runs import documents, draw_scenes, echo_options, run
+from runs import documents, draw_scenes, echo_options, run, start, wait_for_captions
 
 from tests import clips
 
@@ -60,6 +60,19 @@ def test_each_input_ends_in_one_record_and_the_run_in_exit_code_3(folder: Path, 
     assert run("validate", tmp_path)[0] == 0
 
 
+def test_a_failed_document_does_not_depend_on_whether_the_model_was_loaded_by_then(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    draw_scenes(folder / "a.mp4", 3)
+    (folder / "b.mp4").write_text("not a video")
+    # One worker and a ring for one scene: the text's turn comes after the first captions.
+    late = [*ECHO, "--set", "decode.workers=1", "--set", "gpu_pipeline.internvl3.async_frame_loading=false"]
+    assert run("run", folder, tmp_path / "late", *late)[0] == 3
+    assert run("run", folder / "b.mp4", tmp_path / "alone", *ECHO)[0] == 4
+    failed = [documents(tmp_path / out)["b.mp4.failed.json"]["provenance"] for out in ("late", "alone")]
+    assert failed[0] == failed[1]
+    assert failed[0]["model"] is None
+
+
 def test_failures_wait_until_they_are_asked_for_again(folder: Path, tmp_path: Path) -> None:
     run("run", folder, tmp_path, *ECHO)
     code, out, _ = run("run", folder, tmp_path, *ECHO, "--json")
@@ -100,6 +113,38 @@ def test_a_file_that_cannot_even_be_read_is_a_failed_input_like_any_other(tmp_pa
     finished = [json.loads(line) for line in err.splitlines() if '"video_finished"' in line]
     assert [(each["relative"], each["status"]) for each in finished] == [("a.mp4", "failed")]
     assert set(documents(tmp_path / "out")) == {"a.mp4.failed.json"}
+
+
+def test_fail_fast_counts_what_cannot_even_be_read(tmp_path: Path) -> None:
+    draw_scenes(tmp_path / "in" / "a.mp4", 1)
+    (tmp_path / "in" / "b.mp4").write_bytes(b"")
+    code, _, err = run("run", tmp_path / "in", tmp_path / "out", *ECHO, "--fail-fast")
+    assert code == 9, err
+    missing = [tmp_path / "in" / "a.mp4", tmp_path / "nothing.mp4"]
+    code, _, err = run("run", *missing, tmp_path / "out", *ECHO, "--fail-fast")
+    assert code == 9, err
+
+
+@pytest.mark.parametrize("change", ["appended to", "touched"])
+def test_a_file_that_changes_while_it_is_read_yields_no_timeline(change: str, tmp_path: Path) -> None:
+    video = draw_scenes(tmp_path / "a.mp4", 6)
+    slow = echo_options(delay_seconds=0.1)
+    # One scene's worth of slots: the decoder waits for the engine, and is caught in mid-file.
+    slow += ["--batch-size", "1", "--set", "gpu_pipeline.internvl3.async_frame_loading=false"]
+    process = start(["run", video, tmp_path / "out", *slow])
+    wait_for_captions(tmp_path / "out", 2, process)
+    if change == "touched":
+        os.utime(video)
+    else:
+        with video.open("ab") as file:
+            file.write(b"\0" * 8)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 4, err
+    (document,) = documents(tmp_path / "out").values()
+    assert [error["type"] for error in document["errors"]] == ["SourceChangedError"]
+    assert run("run", video, tmp_path / "out", *ECHO)[0] == 0
+    (document,) = documents(tmp_path / "out").values()
+    assert document["status"] == "complete"
 
 
 NAMES = [

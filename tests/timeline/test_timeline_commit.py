@@ -148,12 +148,22 @@ def test_leftovers_go_and_nothing_else_does(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("newer", "older"), [("timeline", "failed"), ("failed", "timeline")])
 def test_of_two_documents_of_one_source_the_newer_stays(newer: str, older: str, tmp_path: Path) -> None:
     for seconds, kind in ((100, older), (200, newer)):
-        (tmp_path / f"a.mp4.{kind}.json").write_bytes(b"{}")
+        (tmp_path / f"a.mp4.{kind}.json").write_bytes(b'{"schema": "vlmtl.timeline/1"}')
         os.utime(tmp_path / f"a.mp4.{kind}.json", (seconds, seconds))
     with OutputLock(OutputLayout(tmp_path)):
         pass
     assert f"a.mp4.{newer}.json" in names(tmp_path)
     assert f"a.mp4.{older}.json" not in names(tmp_path)
+
+
+@pytest.mark.parametrize("foreign", ["timeline", "failed"])
+def test_other_peoples_files_of_such_names_stay(foreign: str, tmp_path: Path) -> None:
+    for kind in ("timeline", "failed"):
+        data = b'{"build": 7}' if kind == foreign else b'{"schema": "vlmtl.timeline/1"}'
+        (tmp_path / f"build.{kind}.json").write_bytes(data)
+    before = names(tmp_path)
+    remove_leftovers(tmp_path)
+    assert names(tmp_path) == before
 
 
 DIE_AT = """
