@@ -10,7 +10,7 @@ import pytest
 from runs import documents, draw_scenes
 
 from corridor_cli.config import LoadedSettings, load_settings
-from corridor_cli.pipeline import documents as documents_module
+from corridor_cli.pipeline import pictures
 from corridor_cli.pipeline.tally import Tally
 from corridor_cli.pipeline.video import VideoWork
 from corridor_cli.records import BatchStats, EngineInfo, ReaderChoice, VideoInfo
@@ -97,7 +97,7 @@ def test_scenes_are_found_and_pictures_written_while_a_batch_runs(
     listen(Tally, "batch_started", "batch started")
     listen(Tally, "batch_done", "batch done")
     listen(VideoWork, "scene_found", "scene found")
-    listen(documents_module, "write_atomically", "picture written")
+    listen(pictures, "write_atomically", "picture written")
     outcome, _ = go(videos, tmp_path, batch_size=4, echo={"delay_seconds": 0.05})
     assert outcome.exit_code == 0
     assert during >= {"scene found", "picture written"}
