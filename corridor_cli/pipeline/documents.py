@@ -26,6 +26,7 @@ from corridor_cli.timeline.assemble import assemble, assemble_failed, describe, 
 from corridor_cli.timeline.commit import commit_failed, commit_timeline
 from corridor_cli.timeline.invariants import frame_id
 from corridor_cli.timeline.layout import OutputLayout
+from corridor_cli.timeline.lock import OutputLock
 from corridor_cli.timeline.log import CaptionLog, Reuse
 from corridor_cli.timeline.parts import Model, Provenance, Run, Tokens
 from corridor_cli.timeline.scan_record import load_scan, save_scan
@@ -39,9 +40,16 @@ class Documents:
     """Reads and writes OUTPUT for one run. `engine` is to be set once the engine has started."""
 
     def __init__(
-        self, layout: OutputLayout, settings: Settings, options: RunOptions, writer: Writer, tally: Tally
+        self,
+        layout: OutputLayout,
+        lock: OutputLock,
+        settings: Settings,
+        options: RunOptions,
+        writer: Writer,
+        tally: Tally,
     ) -> None:
         self._layout = layout
+        self._lock = lock
         self._settings = settings
         self._options = options
         self._writer = writer
@@ -108,6 +116,7 @@ class Documents:
         has_scenes = timeline.status != "failed"
         data = timeline_bytes(timeline, indent=self._settings.output.indent)
         commit = commit_timeline if has_scenes else commit_failed
+        self._writer.submit(self._lock.check)  # else it could name pictures that were removed with OUTPUT
         self._writer.submit(partial(commit, self._layout, video.relative, data, fsync=self._fsync))
         self.pictures.remove_others(video)
         path = self._layout.timeline if has_scenes else self._layout.failed

@@ -56,10 +56,11 @@ def run_local(
         )
     model = identify_model(settings)
     with ExitStack() as stack:
+        lock = OutputLock(layout)
         if not options.dry_run:
-            stack.enter_context(OutputLock(layout))
+            stack.enter_context(lock)
         plans = list(plan_videos(found.sources, layout, settings, model, options))
-        run = _Run(layout, settings, options, reporter, model)
+        run = _Run(layout, lock, settings, options, reporter, model)
         outcomes = [_problem_outcome(problem) for problem in found.problems]
         if options.dry_run:
             outcomes += [_dry_outcome(plan) for plan in plans]
@@ -84,12 +85,14 @@ class _Run:
     def __init__(
         self,
         layout: OutputLayout,
+        lock: OutputLock,
         settings: Settings,
         options: RunOptions,
         reporter: Reporter,
         model: ModelIdentity,
     ) -> None:
         self._layout = layout
+        self._lock = lock
         self._settings = settings
         self._options = options
         self._reporter = reporter
@@ -111,13 +114,14 @@ class _Run:
         self.tally = Tally(videos, num_problems + len(unreadable))
         writer = Writer()
         self._batches = BatchLog(self._layout.batches, writer)
-        documents = Documents(self._layout, self._settings, self._options, writer, self.tally)
+        documents = Documents(self._layout, self._lock, self._settings, self._options, writer, self.tally)
         try:
             done = [documents.fail_unreadable(plan) for plan in unreadable]
             for outcome in done:
                 self._reporter.video_finished(outcome)
             if videos:
                 done += self._drive(videos, documents, writer)
+            writer.submit(self._lock.check)
         finally:
             self._batches.close()
             writer.close()

@@ -39,6 +39,7 @@ class OutputLock:
     def __init__(self, layout: OutputLayout) -> None:
         self._layout = layout
         self._lock = FileLock(str(layout.lock), thread_local=False)
+        self._taken: os.stat_result | None = None
 
     def acquire(self) -> None:
         """Take the folder, making it if need be, and clear away what a killed run left there.
@@ -48,6 +49,7 @@ class OutputLock:
         make_folder(self._layout.state, fsync=False)
         try:
             self._lock.acquire(timeout=0)
+            self._taken = self._layout.lock.stat()  # while it is open its inode goes to no other file
         except Timeout:
             raise self._locked() from None
         except NotImplementedError as error:  # filelock's word for a file system without flock
@@ -56,6 +58,7 @@ class OutputLock:
                 hint="Choose another output folder.",
             ) from error
         except OSError as error:
+            self._lock.release()
             raise storage_error(error, "lock", self._layout.lock) from error
         try:
             owner = {"pid": os.getpid(), "host": socket.gethostname(), "since": _now()}
@@ -64,6 +67,21 @@ class OutputLock:
         except BaseException:
             self.release()
             raise
+
+    def check(self) -> None:
+        """Raise `StorageError` when the folder is no longer the one that was taken: removed, or another."""
+        assert self._taken is not None, "the lock is not held"
+        try:
+            is_ours = os.path.samestat(self._layout.lock.stat(), self._taken)
+        except FileNotFoundError:
+            is_ours = False
+        except OSError as error:
+            raise storage_error(error, "read", self._layout.lock) from error
+        if not is_ours:
+            raise StorageError(
+                f"{printable(str(self._layout.root))} was removed or replaced while the run was going on.",
+                hint="Run the same command again.",
+            )
 
     def release(self) -> None:
         """Give the folder back. Safe to call twice."""

@@ -219,6 +219,21 @@ def test_a_long_run_says_how_long_it_will_take(videos: Path, tmp_path: Path) -> 
     assert "4 s each" in told
 
 
+def test_an_output_removed_in_mid_run_is_told_and_the_next_run_makes_it_whole(
+    videos: Path, straight: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    process = start(["run", videos, output, *SLOW, "--batch-size", "2"])
+    wait_for_captions(output, 8, process)
+    output.rename(tmp_path / "removed")
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 6, err
+    assert "removed or replaced" in err
+    assert run("run", videos, output, *echo_options())[0] == 0
+    assert documents(output) == documents(straight)
+    assert run("validate", output)[0] == 0
+
+
 def test_a_moved_file_is_recognised(videos: Path, straight: Path, tmp_path: Path) -> None:
     folder, output = tmp_path / "in", tmp_path / "out"
     draw_scenes(folder / "old.mp4", 3)

@@ -90,6 +90,18 @@ def test_a_lock_can_be_given_back_twice_and_taken_again(tmp_path: Path) -> None:
         lock.release()
 
 
+def test_a_folder_removed_or_replaced_is_noticed(tmp_path: Path) -> None:
+    layout = OutputLayout(tmp_path / "out")
+    lock = OutputLock(layout)
+    with lock:
+        lock.check()
+        layout.root.rename(tmp_path / "elsewhere")
+        with pytest.raises(StorageError, match="removed or replaced"):
+            lock.check()
+        with OutputLock(layout), pytest.raises(StorageError, match="removed or replaced"):
+            lock.check()
+
+
 def test_a_folder_that_cannot_be_used_is_a_storage_error(tmp_path: Path) -> None:
     (tmp_path / "out").write_bytes(b"")
     with pytest.raises(StorageError, match="make the folder"):
