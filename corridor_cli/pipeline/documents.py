@@ -103,6 +103,7 @@ class Documents:
     def log_caption(self, video: VideoWork, caption: Caption) -> None:
         log = self._logs[video.ordinal]
         assert self.engine is not None, "a caption came before the engine had started"
+        self._writer.submit(self._lock.check)
         self._writer.submit(partial(log.append_model, describe_model(self.engine)))
         self._writer.submit(partial(log.append, caption))
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path, PurePosixPath
 
 from corridor_cli.media.discover import SourceFile
-from corridor_cli.pipeline.documents import Documents
+from corridor_cli.pipeline.pictures import Pictures
 from corridor_cli.pipeline.plan import VideoPlan
 from corridor_cli.pipeline.tally import Tally
 from corridor_cli.pipeline.video import VideoWork
@@ -29,7 +29,6 @@ from corridor_cli.records import (
     VideoOpened,
 )
 from corridor_cli.settings import Settings
-from corridor_cli.telemetry import RunOptions
 from corridor_cli.timeline.layout import OutputLayout
 
 INFO = VideoInfo("mp4", "h264", "yuv420p", None, 64, 48, 0, None, Fraction(25), Fraction(4), 100, 0, 1)
@@ -126,14 +125,13 @@ class HeldWriter(Writer):
 def test_pictures_of_another_size_are_never_taken_for_ours_after_a_kill(tmp_path: Path) -> None:
     """At whichever write a run ends, a mark that says ours stands beside pictures that are ours."""
     picked = PickedFrame(found(0).picks[0].pick, None, b"new")
-    for num_writes in range(4):
+    for num_writes in range(3):
         layout = OutputLayout(tmp_path / f"{num_writes}")
         old = layout.picture("a.mp4", "s0002-last")
         old.parent.mkdir(parents=True)
         old.write_bytes(b"old")
         held = HeldWriter()
-        documents = Documents(layout, Settings(), RunOptions(), held, Tally([], 0))
-        documents.save_picture(new_video(), 0, picked)
+        Pictures(layout, Settings(), held).save(new_video(), 0, picked)
         assert len(held.given) >= 2
         for task in held.given[:num_writes]:
             task()
