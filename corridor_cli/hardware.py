@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import sys
 import time
 from dataclasses import dataclass
@@ -53,7 +54,10 @@ def available_memory_bytes() -> int:
     available = int(psutil.virtual_memory().available)
     try:
         limit = int((_CGROUP / "memory.max").read_text())
-        used = int((_CGROUP / "memory.current").read_text())
+        # What was read from files counts as used until something else wants the room: without taking it off,
+        # a container that has read a few videos would seem full.
+        cached = re.search(r"^inactive_file (\d+)$", (_CGROUP / "memory.stat").read_text(), re.MULTILINE)
+        used = int((_CGROUP / "memory.current").read_text()) - int(cached[1] if cached else 0)
     except (OSError, ValueError):
         return available
     return max(0, min(available, limit - used))

@@ -2,11 +2,12 @@
 
 File names on Linux are bytes: they may hold newlines, escape sequences that repaint a terminal, marks that
 turn the writing direction, and bytes that are not UTF-8 (Python shows those as lone surrogates, which no
-UTF-8 stream accepts). The result is for people, not for opening files.
+UTF-8 stream accepts). The results are for people, not for opening files.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 
@@ -14,12 +15,18 @@ import shlex
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
-def printable(text: str) -> str:
-    """The text with everything that could harm a terminal or a UTF-8 stream escaped."""
-    return _UNSAFE.sub(_escape, text)
+def printable(text: str | os.PathLike[str]) -> str:
+    """The text or path with everything that could harm a terminal or a UTF-8 stream escaped."""
+    return _UNSAFE.sub(_escape, os.fspath(text))
+
+
+def encodable(text: str) -> str:
+    """The text with nothing escaped but what UTF-8 cannot hold: for documents, where line breaks are data."""
+    return _SURROGATE.sub(_escape, text)
 
 
 def shortened(text: str, max_chars: int = 60) -> str:

@@ -1,6 +1,6 @@
 """What can be set: one frozen dataclass for each section of `config/processing.yaml`.
 
-Rooms receive their section, already valid; reading and checking files is `config.py`'s business. Only the
+Rooms receive their section, already valid; reading and checking files is the business of `config/`. Only the
 standard library and `annotated_types` (the limits of each value) are needed here, so a media worker or an
 engine imports its settings without pydantic.
 """

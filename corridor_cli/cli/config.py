@@ -55,7 +55,7 @@ def check(
 
     loaded = load_settings(file, [], {})
     num_given = sum(origin.kind == "file" for origin in loaded.origins.values())
-    show(f"{printable(str(file))}: good, {counted(num_given, 'setting')} given")
+    show(f"{printable(file)}: good, {counted(num_given, 'setting')} given")
 
 
 @app.command(short_help="Write a commented settings file.")
@@ -77,12 +77,12 @@ def init(
             stream.write(data)
     except FileExistsError as error:
         raise UsageError(
-            f"{printable(str(target))}: is there already, allowed: a path that is free",
+            f"{printable(target)}: is there already, allowed: a path that is free",
             hint="Give --force to replace it, or another PATH.",
         ) from error
     except OSError as error:
-        raise StorageError(f"{printable(str(target))}: cannot be written: {error.strerror}") from error
-    show(printable(str(target)))
+        raise StorageError(f"{printable(target)}: cannot be written: {error.strerror}") from error
+    show(printable(target))
 
 
 def _yaml_lines(loaded: LoadedSettings, *, with_origin: bool) -> list[str]:

@@ -30,7 +30,7 @@ def validate(
         for problem in report.problems:
             where = f"{problem.file}: {problem.where}" if problem.where else problem.file
             show(printable(f"{where}: {problem.what}"))
-    shown = printable(str(output))
+    shown = printable(output)
     if not report.num_documents:
         raise CheckFailedError(f"{shown}: holds no timeline, allowed: a folder that `vlmtl run` wrote to")
     if report.problems:

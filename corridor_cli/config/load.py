@@ -60,7 +60,7 @@ def load_settings(
 
 def _choose(config_file: Path | None) -> tuple[Path | None, str]:
     if config_file is not None:
-        return config_file, f"settings from {printable(str(config_file))}"
+        return config_file, f"settings from {printable(config_file)}"
     if LOCAL_FILE.is_file():
         return LOCAL_FILE, f"settings from ./{LOCAL_FILE}, found in the current folder"
     return None, "default settings"
@@ -72,7 +72,7 @@ def _read(file: Path) -> bytes:
             return stream.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise ConfigError(
-            f"{printable(str(file))}: cannot be read: {error.strerror}",
+            f"{printable(file)}: cannot be read: {error.strerror}",
             hint="Give an existing file with -c, or write one with `vlmtl config init`.",
         ) from error
 

@@ -14,8 +14,8 @@ from corridor_cli.config.yaml_tree import Node, Position, parse_scalar, parse_tr
 from corridor_cli.printable import shortened
 
 PREFIX = "VLMTL_"
-# Names with the prefix that are switches of the program or of its tests and not settings.
-SWITCHES = frozenset({"VLMTL_DEBUG", "VLMTL_REQUIRE_CUDA"})
+# Names with the prefix that are switches of the program and not settings.
+SWITCHES = frozenset({"VLMTL_DEBUG"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from corridor_cli.errors import ModelError, VlmtlError
 from corridor_cli.hosts.channel import ChannelClosedError
 from corridor_cli.hosts.messages import EngineSetup
 from corridor_cli.hosts.process import ChildProcess
+from corridor_cli.hosts.watch import Watch
 from corridor_cli.records import (
     BatchStarted,
     BatchStats,
@@ -56,6 +57,7 @@ class HostedEngine:
         self._open: dict[RequestKey, Request] = {}
         self._running: tuple[RequestKey, ...] = ()
         self._last_heard = 0.0
+        self._watch = Watch()
         self._deaths_at_start = 0
         self.num_restarts = 0
         self.info: EngineInfo | None = None
@@ -148,9 +150,12 @@ class HostedEngine:
                 raise _as_error(record)
 
     def _replace_if_stuck(self) -> Iterator[Caption]:
+        """A host that loads must get there, one with open requests must answer; any other may be silent."""
+        if self._watch.away_seconds():
+            self._last_heard = time.monotonic()
         silent_seconds = time.monotonic() - self._last_heard
-        is_awaited = bool(self._open) or self.info is None  # an answer, or the end of loading
-        if self._child and is_awaited and silent_seconds > self._limits.engine_stall_seconds:
+        is_due = self.info is None or bool(self._open)
+        if self._child and is_due and silent_seconds > self._limits.engine_stall_seconds:
             self._child.kill()
             yield from self._replace(f"the engine gave no sign of life for {silent_seconds:.0f} s")
 

@@ -17,6 +17,7 @@ from corridor_cli.errors import LimitError, StalledError, VlmtlError, WorkerDied
 from corridor_cli.hosts.channel import ChannelClosedError
 from corridor_cli.hosts.messages import JobLost, WorkerSetup
 from corridor_cli.hosts.process import ChildProcess
+from corridor_cli.hosts.watch import Watch
 from corridor_cli.records import (
     ErrorInfo,
     Progress,
@@ -61,6 +62,7 @@ class MediaPool:
         self._arena_fd = arena_fd
         rings = (range(i * slots_per_worker, (i + 1) * slots_per_worker) for i in range(num_workers))
         self._workers = [_Worker(ring) for ring in rings]
+        self._watch = Watch()
 
     @property
     def connections(self) -> list[Connection]:
@@ -73,20 +75,16 @@ class MediaPool:
     def has_idle_worker(self) -> bool:
         return any(worker.job is None for worker in self._workers)
 
-    def is_busy(self) -> bool:
-        return any(worker.job is not None for worker in self._workers)
-
     def start(self, job: ScanJob) -> None:
-        """Give a job to an idle worker; there must be one. A worker that died idle is replaced first."""
+        """Give a job to an idle worker; there must be one. A worker that died idle is replaced first; a death
+        of the new one is noticed by `receive`."""
         worker = next(worker for worker in self._workers if worker.job is None)
         worker.job = job
         worker.started_at = worker.last_heard = time.monotonic()
         worker.waited_seconds = 0.0
-        try:
-            self._running(worker).channel.send(job)
-        except ChannelClosedError:
+        if not self._send(worker, job):
             self._discard(worker)
-            self._running(worker).channel.send(job)
+            self._send(worker, job)
 
     def receive(self) -> Iterator[WorkerEvent]:
         """Everything the workers have said, and the jobs of those that died."""
@@ -107,6 +105,10 @@ class MediaPool:
     def kill_stuck(self) -> Iterator[JobLost]:
         """Kill workers that have said nothing for too long, or have had their file for too long."""
         now = time.monotonic()
+        if away_seconds := self._watch.away_seconds():
+            for worker in self._workers:
+                worker.last_heard = now
+                worker.waited_seconds += away_seconds
         limits = self._setup.decode
         for worker in self._workers:
             if worker.job is None:
@@ -143,12 +145,17 @@ class MediaPool:
                 worker.child.kill()
                 worker.child = None
 
-    def _running(self, worker: _Worker) -> ChildProcess:
-        if worker.child is None:
-            worker.child = ChildProcess("corridor_cli.hosts.media_worker", self._arena_fd, _ENVIRONMENT)
-            free = tuple(slot for slot in worker.ring if slot not in worker.lent)
-            worker.child.channel.send(replace(self._setup, free_slots=free))
-        return worker.child
+    def _send(self, worker: _Worker, job: ScanJob) -> bool:
+        """Hand the job over, to a new child if there is none; False when the child turns out to be dead."""
+        try:
+            if worker.child is None:
+                worker.child = ChildProcess("corridor_cli.hosts.media_worker", self._arena_fd, _ENVIRONMENT)
+                free = tuple(slot for slot in worker.ring if slot not in worker.lent)
+                worker.child.channel.send(replace(self._setup, free_slots=free))
+            worker.child.channel.send(job)
+        except ChannelClosedError:
+            return False
+        return True
 
     def _bury(self, worker: _Worker) -> Iterator[JobLost]:
         assert worker.child is not None

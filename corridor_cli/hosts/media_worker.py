@@ -23,8 +23,8 @@ from corridor_cli.hosts.slots import Slots
 from corridor_cli.media.base import Reader
 from corridor_cli.media.open_reader import open_reader
 from corridor_cli.media.picks import KnownPick, read_picks
-from corridor_cli.media.pictures import encode_jpeg, shrink
-from corridor_cli.media.readable import shown
+from corridor_cli.media.shrink import encode_jpeg, shrink
+from corridor_cli.printable import printable
 from corridor_cli.records import (
     ErrorInfo,
     FrameRef,
@@ -160,10 +160,8 @@ class _MediaWorker:
         choice = None
         error_info = None
         try:
-            for frame, reader in read_picks(Path(job.path), list(wanted_of), decode, job.info):
+            for known, rgb, reader in read_picks(Path(job.path), list(wanted_of), decode, job.info):
                 choice = reader
-                rgb = frame.rgb()
-                known = KnownPick(frame.index, frame.time, zlib.crc32(rgb.data))
                 for wanted in wanted_of[known]:
                     self._hand_back(job.video, wanted, rgb)
                 self._beat()
@@ -210,7 +208,7 @@ class _MediaWorker:
 
 def _error_info(error: MediaError, path: str) -> ErrorInfo:
     """The error as data; which file it is about is known to whoever reads it, so its path is taken off."""
-    return ErrorInfo("decode", type(error).__name__, str(error).removeprefix(f"{shown(path)}: "))
+    return ErrorInfo("decode", type(error).__name__, str(error).removeprefix(f"{printable(path)}: "))
 
 
 def _end_without_frames(job: ScanJob, error: MediaError) -> ScanEnd:

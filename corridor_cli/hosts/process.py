@@ -84,13 +84,15 @@ class ChildProcess:
 
 
 def enter_child(parent_pid: int) -> None:
-    """To be called first in a child: die with the parent, and leave all requests to stop to it.
+    """To be called first in a child: die with the parent, leave the signals that ask for a stop to it.
+
+    They reach a whole group (Ctrl-C, a closed terminal, systemd): a child that obeyed them would look to main
+    like one that a video or a request has killed.
 
     The kernel's death signal also ends a child whose decoder hangs while holding the interpreter's lock,
     which no thread of its own could do.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # Batch systems signal every process of a job; a child that died of it would count as a crash.
         signal.signal(number, signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

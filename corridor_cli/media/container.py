@@ -16,7 +16,8 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from corridor_cli.errors import DecodeError, MediaError, NotVideoError, NoVideoStreamError, UnreadableError
-from corridor_cli.media.readable import read_head, shown
+from corridor_cli.media.readable import read_head
+from corridor_cli.printable import printable
 
 # FFmpeg's own logging can deadlock with the GIL and frame threads (PyAV 751); errors arrive as exceptions.
 av.logging.set_level(None)
@@ -73,7 +74,7 @@ def _open_container(path: Path) -> InputContainer:
     for opening, kind in SCRIPTS.items():
         if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(opening):
             raise NotVideoError(
-                f"{shown(path)}: is {kind}, not a video; only self-contained video files are read",
+                f"{printable(path)}: is {kind}, not a video; only self-contained video files are read",
                 hint="Name the video file itself.",
             )
     try:
@@ -90,14 +91,16 @@ def _open_container(path: Path) -> InputContainer:
 
 def _cannot_open(path: Path, head: bytes, error: Exception) -> MediaError:
     if isinstance(error, OSError) and not isinstance(error, av.error.EOFError):
-        return UnreadableError(f"{shown(path)}: cannot be read ({error.strerror})", hint="Check the disk.")
+        return UnreadableError(
+            f"{printable(path)}: cannot be read ({error.strerror})", hint="Check the disk."
+        )
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide"):
         return DecodeError(
-            f"{shown(path)}: is cut short or damaged: without its index (moov) no frame can be decoded",
+            f"{printable(path)}: is cut short or damaged: without its index (moov) no frame can be decoded",
             hint="Copy or record the file again.",
         )
     return NotVideoError(
-        f"{shown(path)}: is not a video file that can be opened ({reason_of(error)})",
+        f"{printable(path)}: is not a video file that can be opened ({reason_of(error)})",
         hint="Readable: MP4/MOV, MKV/WebM, AVI, MPEG-TS/PS, FLV, WMV, OGV, MXF.",
     )
 
@@ -116,10 +119,12 @@ def _choose_stream(path: Path, container: InputContainer) -> VideoStream:
         )
         holds = " and ".join(kinds) or "no stream at all"
         raise NoVideoStreamError(
-            f"{shown(path)}: has no video stream (it holds {holds})", hint="Leave it out with --exclude."
+            f"{printable(path)}: has no video stream (it holds {holds})",
+            hint="Leave it out with --exclude.",
         )
     if stream.codec_context is None:
         raise DecodeError(
-            f"{shown(path)}: no decoder for its video codec", hint="Convert it to H.264, HEVC, VP9 or AV1."
+            f"{printable(path)}: no decoder for its video codec",
+            hint="Convert it to H.264, HEVC, VP9 or AV1.",
         )
     return stream

@@ -14,7 +14,7 @@ from av.video.frame import VideoFrame
 from corridor_cli.errors import DecodeError
 from corridor_cli.media.container import AV_ERRORS, OpenVideo, open_video, reason_of
 from corridor_cli.media.damage import Damage
-from corridor_cli.media.readable import shown
+from corridor_cli.printable import printable
 
 # A read error is tried again (one bad block of a disk, one bad atom); so many in a row are the end.
 MAX_READ_ERRORS = 8
@@ -81,6 +81,9 @@ class Tape:
         self._video = video
         self._frames = decode_frames(video, Damage())
         self._held: VideoFrame | None = None
+        # From where a seek landed to the frame wanted, in ticks: playing on as far costs no more than another
+        # seek may. Without it every pick of a long GOP was reached from the GOP's beginning.
+        self._longest_way = NEAR_SECONDS / video.time_base
 
     def first_pts(self) -> int | None:
         """The timestamp that is time 0."""
@@ -89,8 +92,8 @@ class Tape:
 
     def find(self, pts: int) -> VideoFrame | None:
         """The frame with exactly this timestamp, or None when no way of seeking leads to it."""
-        near_ticks = NEAR_SECONDS / self._video.time_base
-        if self._held is not None and self._held.pts is not None and 0 <= pts - self._held.pts <= near_ticks:
+        held = None if self._held is None else self._held.pts
+        if held is not None and 0 <= pts - held <= self._longest_way:
             frame = self._play_to(pts)
             if frame is not None:
                 return frame
@@ -109,7 +112,9 @@ class Tape:
         except AV_ERRORS:
             return False
         self._frames = decode_frames(self._video, Damage())
-        self._held = None
+        self._held = next(self._frames, None)
+        if self._held is not None and self._held.pts is not None:
+            self._longest_way = max(self._longest_way, Fraction(pts - self._held.pts))
         return True
 
     def _play_to(self, pts: int) -> VideoFrame | None:
@@ -150,5 +155,5 @@ def packet_times(path: Path) -> PacketTimes:
     known = sorted((pts, duration) for pts, duration in spans if pts is not None)
     if damage.read_error or len(known) < len(spans):
         reason = damage.read_error or "packets without a timestamp"
-        raise DecodeError(f"{shown(path)}: its index cannot be relied on ({reason})")
+        raise DecodeError(f"{printable(path)}: its index cannot be relied on ({reason})")
     return PacketTimes(tuple(p for p, _ in known), tuple(d for _, d in known), video.time_base)

@@ -21,7 +21,7 @@ from corridor_cli.media.clock import Clock
 from corridor_cli.media.decoding import packet_times
 from corridor_cli.media.picture import Converter
 from corridor_cli.media.probe import require_count
-from corridor_cli.media.readable import shown
+from corridor_cli.printable import printable
 from corridor_cli.records import ReaderChoice, VideoInfo
 from corridor_cli.settings import DecodeSettings
 
@@ -150,9 +150,8 @@ class DecordReader:
     def _scan(self) -> Generator[DecordFrame]:
         times = packet_times(self._path)
         if len(times.starts) != len(self._starts):
-            raise DecodeError(
-                f"{shown(self._path)}: decord counts {len(self._starts)} frames, the file {len(times.starts)}"
-            )
+            counts = f"decord counts {len(self._starts)} frames, the file {len(times.starts)}"
+            raise DecodeError(f"{printable(self._path)}: {counts}")
         clock, converter, num_frames = Clock(times.time_base, self.info.frame_rate), Converter(), 0
         try:
             self._video.seek_accurate(0)
@@ -194,19 +193,18 @@ class DecordReader:
     def _require_time(self, index: int, time: Fraction) -> None:
         if index >= len(self._starts):
             raise DecodeError(
-                f"{shown(self._path)}: decord sees {len(self._starts)} frames, none with index {index}"
+                f"{printable(self._path)}: decord sees {len(self._starts)} frames, none with index {index}"
             )
         start = float(self._starts[index])
         if abs(start - float(time)) > TIME_TOLERANCE_SECONDS:
-            raise DecodeError(
-                f"{shown(self._path)}: decord's frame {index} is at {start:.3f} s, not {float(time):.3f} s"
-            )
+            places = f"at {start:.3f} s, not {float(time):.3f} s"
+            raise DecodeError(f"{printable(self._path)}: decord's frame {index} is {places}")
 
     def _failed(self, error: Exception) -> DecodeError:
         """decord's message without its file names, line numbers and stack."""
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         reason = CODE_PLACE.sub("", lines[0])[:200] if lines else type(error).__name__
-        return DecodeError(f"{shown(self._path)}: decord cannot decode it ({reason})")
+        return DecodeError(f"{printable(self._path)}: decord cannot decode it ({reason})")
 
     def close(self) -> None:
         """End the generators given out, then free the decoder. Safe to call twice."""

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from corridor_cli.media.patterns import has_magic, is_excluded, is_included, matches_path, split_pattern
-from corridor_cli.media.readable import kind_of, shown, unreadable
+from corridor_cli.media.readable import kind_of, unreadable
 from corridor_cli.media.walk import Found, Walk, is_below
+from corridor_cli.printable import printable
 from corridor_cli.records import ErrorInfo
 from corridor_cli.settings import InputSettings
 
@@ -95,12 +96,12 @@ class _Search:
             return self._refuse(text, unreadable(text, error).message)
         real = os.path.realpath(path)
         if is_below(real, self.output_real):
-            return self._refuse(text, f"{shown(text)}: lies in the output folder, which is left out")
+            return self._refuse(text, f"{printable(text)}: lies in the output folder, which is left out")
         if stat.S_ISDIR(facts.st_mode):
             files = (f for f in self._walk(path) if self._wants_extension(f.inner[-1]))
             return os.path.basename(path) or "root", filter(self._passes, files)
         if not stat.S_ISREG(facts.st_mode):
-            return self._refuse(text, f"{shown(text)}: is {kind_of(facts.st_mode)}, not a regular file")
+            return self._refuse(text, f"{printable(text)}: is {kind_of(facts.st_mode)}, not a regular file")
         return None, filter(self._passes, [Found(path, real, (os.path.basename(path),), facts)])
 
     def is_new(self, file: Found) -> bool:
@@ -132,7 +133,7 @@ class _Search:
             if self._passes(file):
                 yield file
         if not num_matches:
-            self._report(text, f"{shown(text)}: matches no file")
+            self._report(text, f"{printable(text)}: matches no file")
 
     def _walk(self, root: str) -> list[Found]:
         walk = Walk(self.output_real)

@@ -13,7 +13,7 @@ from corridor_cli.errors import DecodeError, MediaError
 from corridor_cli.media.base import Reader
 from corridor_cli.media.open_reader import open_reader
 from corridor_cli.media.probe import probe
-from corridor_cli.media.readable import shown
+from corridor_cli.printable import printable
 from corridor_cli.records import ReaderChoice, ScanFrame, VideoInfo
 from corridor_cli.settings import DecodeSettings
 
@@ -29,39 +29,10 @@ class KnownPick(NamedTuple):
     rgb_crc32: int
 
 
-class CheckedFrame:
-    """A `ScanFrame` whose RGB was converted once, for the check, and is kept."""
-
-    __slots__ = ("_frame", "_pixels")
-
-    def __init__(self, frame: ScanFrame, pixels: Pixels) -> None:
-        self._frame = frame
-        self._pixels = pixels
-
-    @property
-    def index(self) -> int:
-        """Ordinal in presentation order."""
-        return self._frame.index
-
-    @property
-    def time(self) -> Fraction:
-        """Seconds since the first frame."""
-        return self._frame.time
-
-    @property
-    def planes(self) -> Pixels:
-        """uint8 (3, h, w): Y, U, V at most 256 px wide, rotation not applied."""
-        return self._frame.planes
-
-    def rgb(self) -> Pixels:
-        """uint8 (H, W, 3) at full size, upright."""
-        return self._pixels
-
-
 def read_picks(
     path: Path, picks: Sequence[KnownPick], settings: DecodeSettings, info: VideoInfo | None = None
-) -> Iterator[tuple[CheckedFrame, ReaderChoice]]:
-    """Each distinct pick once, ascending, with the reader that delivered it.
+) -> Iterator[tuple[KnownPick, Pixels, ReaderChoice]]:
+    """Each distinct pick once, ascending, with its pixels, uint8 (H, W, 3), and the reader that gave them.
 
     Tried in turn, for the picks still missing: decord (where `open_reader` offers it), PyAV by seeking, PyAV
     from the start. A wrong picture or an error moves on to the next, and is told in the choice's `fallbacks`.
@@ -88,9 +59,8 @@ def read_picks(
         choice = ReaderChoice(reader.name, reason or reader.choice.reason, told)
         try:
             for frame in frames_of(reader, list(missing)):
-                checked = _check(frame, missing[0], path)
-                del missing[0]
-                yield checked, choice
+                pixels = _checked_rgb(frame, missing[0], path)
+                yield missing.pop(0), pixels, choice
         except MediaError as error:
             fallbacks.append(f"{reader.name}: {error.message.partition(': ')[2]}")
         finally:
@@ -98,8 +68,9 @@ def read_picks(
         if not missing:
             return
     raise DecodeError(
-        f"{shown(path)}: {len(missing)} of the frames known from its scan are not in it any more, the first "
-        f"at {float(missing[0].time):.2f} s: the file changed, or another FFmpeg decodes it differently",
+        f"{printable(path)}: {len(missing)} of the frames known from its scan are not in it any more, "
+        f"the first at {float(missing[0].time):.2f} s: the file changed, or another FFmpeg "
+        "decodes it differently",
         hint="Scan it again with --force.",
     )
 
@@ -118,10 +89,10 @@ def _met(reader: Reader, picks: list[KnownPick]) -> Iterator[ScanFrame]:
             return
 
 
-def _check(frame: ScanFrame, pick: KnownPick, path: Path) -> CheckedFrame:
-    """The frame with its pixels, if they are the recorded ones; else `DecodeError`."""
+def _checked_rgb(frame: ScanFrame, pick: KnownPick, path: Path) -> Pixels:
+    """The frame's pixels, if they are the recorded ones; else `DecodeError`."""
     if (frame.index, frame.time) == (pick.frame_index, pick.time):
         pixels = frame.rgb()
         if zlib.crc32(pixels.data) == pick.rgb_crc32:
-            return CheckedFrame(frame, pixels)
-    raise DecodeError(f"{shown(path)}: frame {pick.frame_index} is not the picture of the record")
+            return pixels
+    raise DecodeError(f"{printable(path)}: frame {pick.frame_index} is not the picture of the record")

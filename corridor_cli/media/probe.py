@@ -9,7 +9,7 @@ from typing import Any
 from corridor_cli.errors import LimitError
 from corridor_cli.media.container import AV_ERRORS, OpenVideo, open_video
 from corridor_cli.media.picture import UPRIGHT, Orientation, orientation_of
-from corridor_cli.media.readable import shown
+from corridor_cli.printable import printable
 from corridor_cli.records import VideoInfo
 
 # Rates at or above this are time bases in disguise (1000 in FLV and WebM, 90000 in MPEG-TS).
@@ -37,7 +37,8 @@ def require_pixels(path: Path, width: int, height: int, max_pixels: int) -> None
     """Raise `LimitError` for a picture larger than `decode.max_pixels`."""
     if width * height > max_pixels:
         raise LimitError(
-            f"{shown(path)}: pictures of {width}×{height} are larger than the limit of {max_pixels} pixels",
+            f"{printable(path)}: pictures of {width}×{height} are larger than the limit of {max_pixels} "
+            "pixels",
             hint="Raise decode.max_pixels if memory allows.",
         )
 
@@ -46,7 +47,8 @@ def require_count(path: Path, num_frames: int, max_frames: int | None) -> None:
     """Raise `LimitError` when another frame comes after `decode.max_frames` were read."""
     if max_frames is not None and num_frames >= max_frames:
         raise LimitError(
-            f"{shown(path)}: has more than {max_frames} frames, the limit", hint="Raise decode.max_frames."
+            f"{printable(path)}: has more than {max_frames} frames, the limit",
+            hint="Raise decode.max_frames.",
         )
 
 

@@ -18,7 +18,7 @@ from corridor_cli.media.damage import Damage, stated_end
 from corridor_cli.media.decoding import Tape, decode_frames
 from corridor_cli.media.picture import Converter, PyavFrame
 from corridor_cli.media.probe import require_count, require_pixels
-from corridor_cli.media.readable import shown
+from corridor_cli.printable import printable
 from corridor_cli.records import ReaderChoice, VideoInfo
 from corridor_cli.settings import DecodeSettings
 
@@ -74,7 +74,7 @@ class PyavReader:
         if reason := damage.lost_tail(clock, self.end, stated):
             expected = self.info.num_frames_from_header
             raise DecodeError(
-                f"{shown(self._path)}: the pictures end at {float(self.end):.2f} s, after {index} frames"
+                f"{printable(self._path)}: the pictures end at {float(self.end):.2f} s, after {index} frames"
                 + (f" of {expected}" if expected else "")
                 + f", before the end of the file: {reason}",
                 hint="The file is cut short or damaged; copy or record it again.",
@@ -86,7 +86,7 @@ class PyavReader:
             detail = f"none of {damage.num_packets} packets could be decoded"
             detail += f" ({damage.last_reason})" if damage.last_reason else ""
         return NoFramesError(
-            f"{shown(self._path)}: yields no picture: {detail}",
+            f"{printable(self._path)}: yields no picture: {detail}",
             hint="Play it to see whether it is a video at all.",
         )
 
@@ -100,7 +100,7 @@ class PyavReader:
         return frames
 
     def _seek_all(self, video: OpenVideo, wanted: Sequence[tuple[int, Fraction]]) -> Generator[PyavFrame]:
-        converter, name = Converter(), shown(self._path)
+        converter, name = Converter(), printable(self._path)
         with closing(Tape(video)) as tape:
             first_pts = tape.first_pts()
             if first_pts is None:

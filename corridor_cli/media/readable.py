@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 from corridor_cli.errors import UnreadableError
+from corridor_cli.printable import printable
 
 # What a path may be besides a regular file; opening a FIFO would block until someone writes to it.
 KINDS = (
@@ -18,12 +19,6 @@ KINDS = (
 )
 
 
-def shown(path: str | Path) -> str:
-    """A path on one printable line, whatever bytes its name has."""
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
 def kind_of(mode: int) -> str:
     """What a thing that is no regular file is called."""
     return next((name for test, name in KINDS if test(mode)), "a special file")
@@ -33,11 +28,13 @@ def unreadable(path: str | Path, error: OSError) -> UnreadableError:
     """The operating system's answer as our error."""
     reason = (error.strerror or type(error).__name__).lower()
     if isinstance(error, FileNotFoundError):
-        return UnreadableError(f"{shown(path)}: does not exist", hint="Check the path.")
+        return UnreadableError(f"{printable(path)}: does not exist", hint="Check the path.")
     if isinstance(error, PermissionError):
-        return UnreadableError(f"{shown(path)}: may not be read ({reason})", hint="Check its permissions.")
+        return UnreadableError(
+            f"{printable(path)}: may not be read ({reason})", hint="Check its permissions."
+        )
     return UnreadableError(
-        f"{shown(path)}: cannot be read ({reason})", hint="Check the disk, then run again."
+        f"{printable(path)}: cannot be read ({reason})", hint="Check the disk, then run again."
     )
 
 
@@ -58,7 +55,7 @@ def open_readable(path: Path) -> tuple[int, os.stat_result]:
         problem = "is empty (0 bytes)"
     if problem:
         os.close(descriptor)
-        raise UnreadableError(f"{shown(path)}: {problem}", hint="Name a video file.")
+        raise UnreadableError(f"{printable(path)}: {problem}", hint="Name a video file.")
     return descriptor, facts
 
 

@@ -1,6 +1,7 @@
-"""Walk folders for files: links followed, loops cut, one folder left out, nothing opened."""
+"""Walk folders for files: links followed, loops cut, one folder left out, nothing opened.
 
-# Plain strings, since a Path for each entry would dominate the time of a walk:
+Paths are plain strings: a `Path` for each entry would dominate the time of a walk.
+"""
 
 from __future__ import annotations
 

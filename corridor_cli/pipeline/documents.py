@@ -68,15 +68,25 @@ class Documents:
         record = None if self._options.force else load_scan(self._layout.scan(video.plan.scan_key))
         if record is not None and record.error is not None and self._options.retry_failed:
             record = None  # a damaged file may have been mended by a better decoder
+        log = self._open_log(video, self._reuse())
+        video.record = record
+        # Captions of a model whose name was lost with a damaged line could not be quoted.
+        video.captions = dict(log.captions) if log.model is not None else {}
+        if record is not None:
+            video.saved = self.pictures.there(video)
+
+    def forget_captions(self, video: VideoWork) -> None:
+        """Start the video's log anew, for its scenes are looked for again."""
+        self._writer.drain()  # what is still to be appended must not end up in the new log
+        self._open_log(video, "none")
+
+    def _open_log(self, video: VideoWork, reuse: Reuse) -> CaptionLog:
         path = self._layout.captions(video.plan.caption_key)
         # Not synced: a killed process loses nothing of it, only a power cut could, and a sync for each
         # caption (3.8 ms measured) would hold a fast engine back.
-        log = CaptionLog(path, video.ordinal, reuse=self._reuse(), fsync=False)
+        log = CaptionLog(path, video.ordinal, reuse=reuse, fsync=False)
         self._logs[video.ordinal] = log
-        video.record = record
-        video.captions = dict(log.captions)
-        if record is not None:
-            video.saved = self.pictures.there(video)
+        return log
 
     def _reuse(self) -> Reuse:
         if self._options.force:
@@ -93,6 +103,7 @@ class Documents:
     def log_caption(self, video: VideoWork, caption: Caption) -> None:
         log = self._logs[video.ordinal]
         assert self.engine is not None, "a caption came before the engine had started"
+        self._writer.submit(self._lock.check)
         self._writer.submit(partial(log.append_model, describe_model(self.engine)))
         self._writer.submit(partial(log.append, caption))
 
@@ -109,7 +120,6 @@ class Documents:
         self._writer.submit(self._lock.check)  # else it could name pictures that were removed with OUTPUT
         self._writer.submit(partial(commit, self._layout, video.relative, data, fsync=self._fsync))
         self.pictures.remove_others(video)
-        self._writer.submit(log.close)
         path = self._layout.timeline if has_scenes else self._layout.failed
         return _outcome(video, timeline, path(video.relative))
 
@@ -130,9 +140,8 @@ class Documents:
             return self._failed(video, video.error or _NO_RECORD)
         try:
             return self._timeline(video, log)
-        except (
-            ValueError
-        ) as error:  # pydantic's: a scan that contradicts itself is this video's failure alone
+        except ValueError as error:
+            # pydantic's: a scan that contradicts itself is this video's failure alone.
             problem = ErrorInfo("assemble", "InconsistentScanError", str(error))
             return self._failed(video, problem)
 

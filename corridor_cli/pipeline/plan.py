@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from corridor_cli.errors import MediaError
 from corridor_cli.media.discover import SourceFile
 from corridor_cli.media.fingerprint import fingerprint
-from corridor_cli.media.readable import shown
+from corridor_cli.printable import printable
 from corridor_cli.records import ErrorInfo
 from corridor_cli.settings import Settings
 from corridor_cli.telemetry import RunOptions, VideoState
@@ -68,15 +68,13 @@ def plan_videos(
             continue
         scan = scan_key(mark, settings)
         captions = caption_key(scan, settings, model_identity=model.identity, precision=model.precision)
-        there = existing(layout, str(source.relative), settings, scan_key=scan, caption_key=captions)
-        yield VideoPlan(
-            source, mark, scan, captions, there.state.value, _needs_work(there.state.value, options)
-        )
+        found = existing(layout, str(source.relative), settings, scan_key=scan, caption_key=captions)
+        yield VideoPlan(source, mark, scan, captions, found, _needs_work(found, options))
 
 
 def _without_path(error: MediaError, source: SourceFile) -> str:
     """What the error says; the path it begins with is known to whoever reads it beside the source."""
-    return str(error).removeprefix(f"{shown(source.path)}: ")
+    return str(error).removeprefix(f"{printable(source.path)}: ")
 
 
 def _needs_work(found: VideoState, options: RunOptions) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection, wait
 from socket import socket
 
-from corridor_cli.errors import StoppedError
+from corridor_cli.errors import LimitError, StoppedError
 from corridor_cli.hosts.hosted_engine import HostedEngine
 from corridor_cli.hosts.media_pool import MediaPool, WorkerEvent
 from corridor_cli.hosts.messages import JobLost
@@ -77,8 +77,8 @@ class Pipeline:
         Raises `StoppedError` when failures reach the limit the user set, `ModelError` and `StorageError`
         when the run cannot go on. Whatever happens, what is logged and committed stays.
         """
-        self._stop_on_failures()  # some inputs may have failed already
-        while self._has_work() and signals.received is None:
+        self._stop_on_failures()  # inputs that could not even be read count
+        while self._videos and signals.received is None:
             self._hand_out()
             self._ask()
             self._wait(signals)
@@ -94,9 +94,6 @@ class Pipeline:
             self._finish_batch()
 
     # --- the steps of the loop ---
-
-    def _has_work(self) -> bool:
-        return bool(self._videos)
 
     def _hand_out(self) -> None:
         """Give each idle worker the next video; one that lacks nothing is finished on the spot."""
@@ -160,19 +157,19 @@ class Pipeline:
 
     def _scan_ended(self, video: VideoWork, end: ScanEnd) -> None:
         if video.record is not None and end.error is not None:
-            video.rescan(f"the known scan did not fit the file: {end.error.message}")
-            self._to_do.appendleft(video)
-            return
-        if video.record is not None and end.reader is not None:
-            video.picks_reader = end.reader
-        video.scan_ended(end)
-        self._documents.save_scan(video)
+            video.outdated(f"the known scan did not fit the file: {end.error.message}")
+        else:
+            if video.record is not None and end.reader is not None:
+                video.picks_reader = end.reader
+            video.scan_ended(end)
+            self._documents.save_scan(video)
         self._finish_if_done(video)
 
     def _job_lost(self, lost: JobLost) -> None:
         video = self._videos[lost.video]
         video.num_losses += 1
-        if video.num_losses < self._settings.errors.max_attempts:
+        is_hopeless = lost.error.type == LimitError.__name__  # it would take just as long again
+        if video.num_losses < self._settings.errors.max_attempts and not is_hopeless:
             self._reporter.warn(f"{video.relative}: {lost.error.message} Trying again.")
             self._to_do.appendleft(video)
         else:
@@ -193,9 +190,15 @@ class Pipeline:
     def _finish_if_done(self, video: VideoWork) -> None:
         if not video.is_finished:
             return
+        if video.is_outdated:
+            video.rescan()
+            self._documents.forget_captions(video)
+            self._to_do.appendleft(video)
+            return
         del self._videos[video.ordinal]
         outcome = self._documents.finish(video)
         self._tally.finished(video, outcome)
+        video.let_go()
         self.outcomes.append(outcome)
         self._reporter.video_finished(outcome)
         self._stop_on_failures()

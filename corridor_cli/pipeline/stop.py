@@ -8,14 +8,13 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import sys
 import threading
 from types import FrameType, TracebackType
 from typing import Self
 
 from corridor_cli.errors import ExitCode
 
-_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StopSignals:
@@ -53,7 +52,7 @@ class StopSignals:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.received is not None:
-            print("vlmtl: stopped at once", file=sys.stderr)
+            os.write(2, b"vlmtl: stopped at once\n")  # sys.stderr may be in the middle of another line
             os._exit(self.exit_code)
         self.received = number
         self._alarm.send(b"!")

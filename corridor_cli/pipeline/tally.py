@@ -14,9 +14,12 @@ _MIN_SHARE = 0.02  # less than this says nothing about the rest
 
 
 class Tally:
-    """Counts of one run. Shares of work are weighed by file size: the one figure every input has."""
+    """Counts of one run. Shares of work are weighed by file size: the one figure every input has.
 
-    def __init__(self, videos: Sequence[VideoWork]) -> None:
+    `num_unreadable` inputs have failed before the first of `videos` is begun.
+    """
+
+    def __init__(self, videos: Sequence[VideoWork], num_unreadable: int) -> None:
         self._videos = list(videos)
         self._started = time.monotonic()
         self._total_bytes = sum(video.plan.source.size_bytes for video in videos) or 1
@@ -24,9 +27,9 @@ class Tally:
         self._frames_of_finished = 0
         self._scenes_of_finished = 0
         self._captions_of_finished = 0
-        self._num_done = 0
+        self._num_done = num_unreadable
         self._batches: Counter[int] = Counter()
-        self.num_failed = 0
+        self.num_failed = num_unreadable
         self.num_captions = 0
         self.num_oom_retries = 0
         self.batch_size: int | None = None
@@ -71,10 +74,11 @@ class Tally:
     def expected_captions(self) -> int | None:
         """How many captions are still to come, from the share of the work scanned so far; None too early."""
         scanned = self._done_bytes + sum(v.share_scanned * v.plan.source.size_bytes for v in self._videos)
-        num_known = self._captions_of_finished + sum(len(v.captions) + len(v.open) for v in self._videos)
         if scanned < _MIN_SHARE * self._total_bytes:
             return None
-        return round(num_known * self._total_bytes / scanned) - self.num_captions
+        num_there = self._captions_of_finished + sum(len(v.captions) for v in self._videos)
+        num_open = sum(len(v.open) for v in self._videos)
+        return round((num_there + num_open) * self._total_bytes / scanned) - num_there
 
     def counters(self) -> Counters:
         under_way = [video for video in self._videos if video.num_jobs]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import count, takewhile
 
 from corridor_cli.media.fingerprint import has_changed
 from corridor_cli.pipeline.plan import VideoPlan
@@ -53,6 +54,7 @@ class VideoWork:
     open: set[RequestKey] = field(default_factory=set)
     error: ErrorInfo | None = None
     is_decoded: bool = False
+    is_outdated: bool = False
     num_jobs: int = 0
     num_losses: int = 0
     num_frames: int = 0
@@ -116,7 +118,9 @@ class VideoWork:
         self.num_jobs += 1
 
     def opened(self, event: VideoOpened) -> None:
+        """A scan begins. What one that was lost had found comes again, or is not there for this reader."""
         self.info, self.reader = event.info, event.reader
+        self.scenes.clear()
 
     def scene_found(self, event: SceneFrames) -> list[PickedFrame]:
         """Keep the scene; the picks that must be asked for come back (a retried scan repeats some)."""
@@ -135,36 +139,58 @@ class VideoWork:
         self.scan_seconds = time.monotonic() - self.started_at
         if self.record is not None:
             return
+        # A scene whose pictures could not be converted never came, and what follows it hangs in the air.
+        scenes = [self.scenes[index] for index in takewhile(self.scenes.__contains__, count())]
+        if end.error is not None and scenes:
+            end = _cut_to(scenes[-1], end)
         self.num_frames = end.num_frames
         if has_changed(self.plan.source.path, self.plan.fingerprint):
             # Under the keys of the file as it was, what was found in it since must not be kept.
             self.scenes.clear()
             self.error = SOURCE_CHANGED
             return
-        if self.info is not None and self.reader is not None and self.scenes:
-            scenes = [self.scenes[index] for index in sorted(self.scenes)]
+        if self.info is not None and self.reader is not None and scenes:
             self.record = ScanRecord.from_scan(self.info, self.reader, scenes, end)
         else:
             self.error = end.error
 
     def gave_up(self, error: ErrorInfo) -> None:
         """The file cost a worker too often: the scenes found until then are all there will be."""
-        if self.record is None:
-            last = self.scenes[max(self.scenes)].scene if self.scenes else None
-            end = last.end if last else Fraction(0)
-            num_frames = last.end_frame if last else 0
-            self.scan_ended(ScanEnd(self.ordinal, num_frames, end, None, (), None, (), error))
+        self.scan_ended(ScanEnd(self.ordinal, 0, Fraction(0), None, (), None, (), error))
         self.error = self.error or error
-        self.is_decoded = True
 
-    def rescan(self, why: str) -> None:
-        """The known scan does not fit the file any more: scan it anew."""
+    def outdated(self, why: str) -> None:
+        """The known scan does not fit the file any more. It goes once its open requests are answered."""
+        self.is_decoded = self.is_outdated = True
+        self.note_degraded(why)
+
+    def rescan(self) -> None:
+        """Forget the known scan and all that was made from it: another one may find other scenes."""
+        assert not self.open, "an answer to come would be taken for one of the new scan"
+        self.is_decoded = self.is_outdated = False
+        self.record = None
+        self.captions.clear()
+        self.saved.clear()
+
+    def let_go(self) -> None:
+        """Its document is written: nothing is kept that grows with the scenes, for videos may be many."""
         self.record = None
         self.scenes.clear()
-        self.is_decoded = False
-        self.note_degraded(why)
+        self.captions.clear()
+        self.saved.clear()
 
     def note_degraded(self, why: str) -> None:
         """Something was done less well than asked, without being an error; said once."""
         if why not in self.degraded:
             self.degraded.append(why)
+
+
+def _cut_to(last: SceneFrames, end: ScanEnd) -> ScanEnd:
+    """The end of a scan that broke off, moved to the end of its last whole scene."""
+    assert last.scene is not None, "a scan reports its scenes"
+    return replace(
+        end,
+        num_frames=last.scene.end_frame,
+        duration=last.scene.end,
+        transitions=tuple(each for each in end.transitions if each.start < last.scene.end),
+    )

@@ -18,6 +18,7 @@ from corridor_cli.hosts.media_pool import MediaPool
 from corridor_cli.hosts.messages import EngineSetup, WorkerSetup
 from corridor_cli.hosts.slots import create_arena
 from corridor_cli.media.discover import InputProblem, discover
+from corridor_cli.pipeline.batch_log import BatchLog
 from corridor_cli.pipeline.documents import Documents
 from corridor_cli.pipeline.plan import ModelIdentity, UnreadableSource, VideoPlan, plan_videos
 from corridor_cli.pipeline.run import Pipeline
@@ -27,7 +28,7 @@ from corridor_cli.pipeline.video import VideoWork
 from corridor_cli.pipeline.writer import Writer
 from corridor_cli.records import BatchStarted, BatchStats
 from corridor_cli.settings import Settings
-from corridor_cli.telemetry import Reporter, RunOptions, RunOutcome, RunPlan, VideoOutcome
+from corridor_cli.telemetry import Reporter, RunOptions, RunOutcome, RunPlan, VideoOutcome, VideoStatus
 from corridor_cli.timeline.layout import OutputLayout
 from corridor_cli.timeline.lock import OutputLock
 
@@ -35,7 +36,7 @@ from corridor_cli.timeline.lock import OutputLock
 # each direction, so that the resize on the device still has something to filter.
 _OVERSAMPLING = 4
 _MIN_SLOTS = 3  # the picks of one scene: fewer would wait for ever
-_MAX_SLOTS = 256
+_MAX_SLOTS = 256  # a socket holds 278 `SlotsFreed`: main never blocks on a worker that has stopped reading
 _SLOT_MEMORY_SHARE = 0.05
 _MAX_WORKERS = 16
 
@@ -96,7 +97,8 @@ class _Run:
         self._options = options
         self._reporter = reporter
         self._model = model
-        self.tally = Tally([])
+        self.tally = Tally([], 0)
+        self._batches: BatchLog | None = None
         self.stopped_by: ExitCode | None = None
 
     def work(self, plans: Sequence[VideoPlan | UnreadableSource], num_problems: int) -> list[VideoOutcome]:
@@ -108,16 +110,20 @@ class _Run:
         ]
         num_skipped = sum(isinstance(plan, VideoPlan) and not plan.needs_work for plan in plans)
         self._reporter.run_planned(RunPlan(len(plans), num_skipped, self._layout.root))
-        self.tally = Tally(videos)
+        unreadable = [plan for plan in plans if isinstance(plan, UnreadableSource)]
+        self.tally = Tally(videos, num_problems + len(unreadable))
         writer = Writer()
+        self._batches = BatchLog(self._layout.batches, writer)
         documents = Documents(self._layout, self._lock, self._settings, self._options, writer, self.tally)
         try:
-            done = [documents.fail_unreadable(plan) for plan in plans if isinstance(plan, UnreadableSource)]
-            self.tally.num_failed = num_problems + len(done)
+            done = [documents.fail_unreadable(plan) for plan in unreadable]
+            for outcome in done:
+                self._reporter.video_finished(outcome)
             if videos:
                 done += self._drive(videos, documents, writer)
             writer.submit(self._lock.check)
         finally:
+            self._batches.close()
             writer.close()
         writer.check()
         by_relative = {outcome.relative: outcome for outcome in done}
@@ -159,6 +165,8 @@ class _Run:
             self.tally.batch_started(event)
         else:
             self.tally.batch_done(event)
+            if self._batches:
+                self._batches.batch_done(event)
             self._reporter.batch_done(event)
 
 
@@ -184,8 +192,8 @@ def _relative(plan: VideoPlan | UnreadableSource) -> str:
 def _untouched(plan: VideoPlan | UnreadableSource) -> VideoOutcome:
     """What is said of an input nothing was done for: it needed nothing, or its turn did not come."""
     assert isinstance(plan, VideoPlan), "an unreadable source has an outcome"
-    status = "pending" if plan.needs_work else "skipped"
-    return VideoOutcome(str(plan.source.path), plan.relative, status, plan.found)  # type: ignore[arg-type]
+    status: VideoStatus = "pending" if plan.needs_work else "skipped"
+    return VideoOutcome(str(plan.source.path), plan.relative, status, plan.found)
 
 
 def _dry_outcome(plan: VideoPlan | UnreadableSource) -> VideoOutcome:

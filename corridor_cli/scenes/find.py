@@ -5,7 +5,6 @@ A scene comes out as soon as its end is settled: a few frames after a cut, up to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -69,7 +68,7 @@ class SceneFinder:
 
     @property
     def held_frames(self) -> list[ScanFrame]:
-        """The frames kept in memory for picks to come, ascending; the newest is always one of them."""
+        """The frames kept in memory for picks to come, ascending, so that their number can be watched."""
         return [candidate.frame for candidate in self._store.held()]
 
     def push(self, frame: ScanFrame) -> list[FoundScene]:
@@ -173,16 +172,3 @@ class SceneFinder:
         self._open = start
         self._store.drop_before(start.frame_index, start.time, is_split=start.boundary == "split")
         self._marks.drop_before(start.frame_index)
-
-
-def find_scenes(
-    frames: Iterable[ScanFrame], scenes: SceneSettings, picks: FrameSettings, end: Callable[[], Fraction]
-) -> Iterator[FoundScene]:
-    """The scenes of `frames`, each as soon as it is settled.
-
-    `end` is asked once the frames are through: only then is the end of the last one known.
-    """
-    finder = SceneFinder(scenes, picks)
-    for frame in frames:
-        yield from finder.push(frame)
-    yield from finder.finish(end())

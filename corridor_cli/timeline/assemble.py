@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from hashlib import sha256
 
 from corridor_cli import __version__
+from corridor_cli.printable import encodable
 from corridor_cli.records import Caption, EngineInfo, ErrorInfo, Pick, ReaderChoice, Role, Scene, VideoInfo
 from corridor_cli.settings import DEFAULT_PROMPT, Settings
 from corridor_cli.timeline.invariants import frame_id, scene_id
@@ -31,7 +32,7 @@ from corridor_cli.timeline.parts import (
 from corridor_cli.timeline.scan_record import ScanRecord
 from corridor_cli.timeline.schema import SCHEMA_NAME, Timeline
 from corridor_cli.timeline.source import SourceFacts, failed_source, scanned_source
-from corridor_cli.timeline.text import caption_text, is_repetitive, message_text, path_text
+from corridor_cli.timeline.text import caption_text, is_repetitive
 from corridor_cli.timeline.timecode import seconds, seconds_between, timecode
 
 Place = tuple[int, Role]
@@ -97,7 +98,7 @@ def describe(
     settings: Settings, *, scan_key: str | None, caption_key: str | None, model: Model | None
 ) -> Provenance:
     """What makes the document. Keys and model are None only where a failed one never got that far."""
-    prompt = message_text(settings.caption.prompt)
+    prompt = encodable(settings.caption.prompt)
     return Provenance(
         tool="vlmtl",
         version=__version__,
@@ -118,7 +119,7 @@ def describe(
 def describe_model(info: EngineInfo) -> Model:
     """The model as the document names it; a folder's name that is not UTF-8 is shown as in `path`."""
     return Model(
-        id=path_text(info.model_id),
+        id=encodable(info.model_id),
         revision=info.revision,
         dtype=info.dtype,
         quantization=None,
@@ -144,9 +145,7 @@ def _caption(caption: Caption | None) -> CaptionPart:
             finish_reason=None,
             prompt_tokens=None,
             output_tokens=None,
-            error=None
-            if error is None
-            else CaptionError(type=error.type, message=message_text(error.message)),
+            error=None if error is None else CaptionError(type=error.type, message=encodable(error.message)),
         )
     text = caption_text(caption.text)
     return CaptionPart(
@@ -218,5 +217,5 @@ def _error(error: ErrorInfo, scene: int | None) -> ErrorPart:
         stage=error.stage,
         scene_id=None if scene is None else scene_id(scene),
         type=error.type,
-        message=message_text(error.message),
+        message=encodable(error.message),
     )

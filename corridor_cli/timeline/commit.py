@@ -15,12 +15,13 @@ import re
 from pathlib import Path
 
 from corridor_cli.errors import StorageError
+from corridor_cli.printable import printable
 from corridor_cli.timeline.layout import OutputLayout
-from corridor_cli.timeline.text import path_text
 
 FAMILY = "vlmtl.timeline/"
 
 _LEFTOVER = re.compile(r"\.~vlmtl-\d+-\d+\.tmp\Z")
+_PICTURE = re.compile(r"s\d{4,}-(first|representative|last)\.jpg\Z")
 _counter = itertools.count()
 
 _HINTS = {
@@ -39,7 +40,7 @@ def storage_error(error: OSError, doing: str, path: Path) -> StorageError:
     reason = os.strerror(error.errno) if error.errno else str(error)
     name = errno.errorcode.get(error.errno or 0, "OSError")
     hint = _HINTS.get(error.errno or 0, "Put it right, then run the same command again.")
-    return StorageError(f"Cannot {doing} {path_text(str(path))}: {reason} ({name}).", hint=hint)
+    return StorageError(f"Cannot {doing} {printable(path)}: {reason} ({name}).", hint=hint)
 
 
 def is_leftover(name: str) -> bool:
@@ -125,16 +126,27 @@ def _write_file(path: Path, data: bytes, *, fsync: bool) -> None:
 def commit_timeline(layout: OutputLayout, relative: str, data: bytes, *, fsync: bool) -> None:
     """Commit a complete or partial document; a failed one goes. Raises `StorageError`."""
     write_atomically(layout.timeline(relative), data, fsync=fsync)
-    _remove(layout.failed(relative))
+    remove_file(layout.failed(relative))
 
 
 def commit_failed(layout: OutputLayout, relative: str, data: bytes, *, fsync: bool) -> None:
     """Commit a failed document; a timeline of the same source goes. Raises `StorageError`."""
     write_atomically(layout.failed(relative), data, fsync=fsync)
-    _remove(layout.timeline(relative))
+    remove_file(layout.timeline(relative))
 
 
-def _remove(path: Path) -> None:
+def pictures_in(folder: Path) -> list[Path]:
+    """The saved pictures in a folder of picks, which need not be there. Raises `StorageError`."""
+    try:
+        return [path for path in folder.iterdir() if _PICTURE.match(path.name)]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise storage_error(error, "list", folder) from error
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file, which need not be there. Raises `StorageError`."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:

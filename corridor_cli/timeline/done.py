@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from corridor_cli.settings import Settings
+from corridor_cli.telemetry import VideoState
 from corridor_cli.timeline.commit import storage_error
 from corridor_cli.timeline.keys import pictures_label, pictures_note
 from corridor_cli.timeline.layout import OutputLayout
@@ -26,43 +26,18 @@ _PROVENANCE = b'"provenance": '
 _decoder = json.JSONDecoder()
 
 
-class State(StrEnum):
-    """What stands in OUTPUT for a source."""
-
-    NEW = "new"
-    DONE = "done"
-    PARTIAL = "partial"
-    FAILED = "failed"
-    STALE = "stale"
-
-
-@dataclass(frozen=True, slots=True)
-class Existing:
-    """What stands in OUTPUT, and why it counts as that. Partial and failed wait for `--retry-failed`."""
-
-    state: State
-    reason: str
-
-
 def existing(
     layout: OutputLayout, relative: str, settings: Settings, *, scan_key: str, caption_key: str
-) -> Existing:
+) -> VideoState:
     """What stands in OUTPUT for the source whose keys these are. Raises `StorageError`."""
-    stale = None
-    if found := _look(layout.timeline(relative)):
-        stale = _why_stale(found, settings, scan_key, caption_key)
-        if stale is None and not _has_its_pictures(found, layout.pictures_made_for(relative)):
-            stale = "its pictures were being replaced when a run was stopped"
-        if stale is None and found.status == "complete":
-            return Existing(State.DONE, "the timeline is complete")
-        if stale is None and found.status == "partial":
-            return Existing(State.PARTIAL, "the timeline is partial")
+    timeline, failed = _look(layout.timeline(relative)), _look(layout.failed(relative))
+    is_whole = timeline and _has_its_pictures(timeline, layout.pictures_made_for(relative))
+    if timeline and is_whole and timeline.is_for(scan_key, caption_key, settings):
+        return "done" if timeline.status == "complete" else "partial"
     # A failure is the source's: another prompt or model does not change it.
-    if found := _look(layout.failed(relative)):
-        if found.status == "failed" and found.provenance.get("scan_key") == scan_key:
-            return Existing(State.FAILED, "the source failed before")
-        stale = stale or "the source, or a setting of scenes or frames, has changed"
-    return Existing(State.NEW, "nothing is there yet") if stale is None else Existing(State.STALE, stale)
+    if failed and failed.status == "failed" and failed.provenance.get("scan_key") == scan_key:
+        return "failed"
+    return "stale" if timeline or failed else "new"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +45,14 @@ class _Glance:
     status: str
     provenance: dict[str, Any]
 
-
-def _why_stale(found: _Glance, settings: Settings, scan_key: str, caption_key: str) -> str | None:
-    provenance = found.provenance
-    if found.status not in ("complete", "partial"):
-        return "the document cannot be read"
-    if provenance.get("scan_key") != scan_key:
-        return "the source, or a setting of scenes or frames, has changed"
-    if provenance.get("caption_key") != caption_key:
-        return "the model, the prompt, or a setting of captions has changed"
-    if settings.frames.save != "none" and provenance.get("pictures") != pictures_label(settings.frames):
-        return "pictures are to be saved in another size"
-    return None
+    def is_for(self, scan_key: str, caption_key: str, settings: Settings) -> bool:
+        """Whether this is a timeline of these keys, with pictures as they are wanted."""
+        found = self.provenance
+        return (
+            self.status in ("complete", "partial")
+            and (found.get("scan_key"), found.get("caption_key")) == (scan_key, caption_key)
+            and (settings.frames.save == "none" or found.get("pictures") == pictures_label(settings.frames))
+        )
 
 
 def _has_its_pictures(found: _Glance, note: Path) -> bool:

@@ -10,9 +10,11 @@ again. What decides only how fast, where, or with which limits the work is done 
   captions are kept.
 * Batch size, memory, workers, input filters, errors, output, logging.
 
-The model, its revision and its precision reach `caption_key` as arguments, resolved by the caller: only it
-knows which files `--model` means and which precision `auto` becomes. `echo` is a set of drills (slow, fail,
-die) and in neither key; whatever else makes an engine answer differently belongs in its identity.
+The model, its revision and its precision reach `caption_key` as arguments: only the caller knows which files
+`--model` means. Which precision `auto` becomes is measured by the engine, after the key is needed, so the key
+says `auto` and the document what it became; a folder begun on one machine and ended on another may hold both.
+`echo` is a set of drills (slow, fail, die) and in neither key; whatever else makes an engine answer
+differently belongs in its identity.
 """
 
 from __future__ import annotations
@@ -47,7 +49,7 @@ def caption_key(scan: str, settings: Settings, *, model_identity: str, precision
     """Names the captions of one scan: 32 hex digits.
 
     `model_identity` is whatever tells two models apart (engine, id, revision or a hash of the weights),
-    `precision` the one that is really used ("fp32", not "auto").
+    `precision` is `fp32` or `auto`.
     """
     return _key(
         captioner=CAPTIONER_VERSION,

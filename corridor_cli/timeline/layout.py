@@ -53,6 +53,11 @@ class OutputLayout:
         """Says who holds the lock."""
         return self.state / "owner.json"
 
+    @property
+    def batches(self) -> Path:
+        """What each batch of the latest run cost, a JSON line each."""
+        return self.state / "batches.jsonl"
+
     def timeline(self, relative: str) -> Path:
         """The document of a source that yielded scenes."""
         return self._beside(relative, TIMELINE_SUFFIX)

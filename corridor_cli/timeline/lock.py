@@ -15,9 +15,16 @@ from typing import Self
 from filelock import FileLock, Timeout
 
 from corridor_cli.errors import OutputLockedError, StorageError
-from corridor_cli.timeline.commit import is_foreign, is_leftover, make_folder, storage_error, write_atomically
+from corridor_cli.printable import printable
+from corridor_cli.timeline.commit import (
+    is_foreign,
+    is_leftover,
+    make_folder,
+    remove_file,
+    storage_error,
+    write_atomically,
+)
 from corridor_cli.timeline.layout import FAILED_SUFFIX, TIMELINE_SUFFIX, OutputLayout
-from corridor_cli.timeline.text import path_text
 
 OWNER_WAIT_SECONDS = 0.5
 
@@ -47,7 +54,7 @@ class OutputLock:
             raise self._locked() from None
         except NotImplementedError as error:  # filelock's word for a file system without flock
             raise StorageError(
-                f"{path_text(str(self._layout.root))} lies on a file system that cannot lock files.",
+                f"{printable(self._layout.root)} lies on a file system that cannot lock files.",
                 hint="Choose another output folder.",
             ) from error
         except OSError as error:
@@ -72,7 +79,7 @@ class OutputLock:
             raise storage_error(error, "read", self._layout.lock) from error
         if not is_ours:
             raise StorageError(
-                f"{path_text(str(self._layout.root))} was removed or replaced while the run was going on.",
+                f"{printable(str(self._layout.root))} was removed or replaced while the run was going on.",
                 hint="Run the same command again.",
             )
 
@@ -93,7 +100,7 @@ class OutputLock:
         self.release()
 
     def _locked(self) -> OutputLockedError:
-        where = path_text(str(self._layout.root))
+        where = printable(self._layout.root)
         owner = _read_owner(self._layout.owner)
         if owner is None:
             return OutputLockedError(f"Another run owns {where}.", hint="Wait for it to end, or stop it.")
@@ -140,7 +147,7 @@ def remove_leftovers(root: Path) -> None:
         present = set(names)
         for name in names:
             if is_leftover(name):
-                _remove_file(Path(folder, name))
+                remove_file(Path(folder, name))
             elif name.endswith(FAILED_SUFFIX):
                 twin = name.removesuffix(FAILED_SUFFIX) + TIMELINE_SUFFIX
                 if twin in present:
@@ -154,11 +161,4 @@ def _remove_older(failed: Path, timeline: Path) -> None:
         is_failed_newer = failed.stat().st_mtime_ns > timeline.stat().st_mtime_ns
     except OSError as error:
         raise storage_error(error, "read", failed) from error
-    _remove_file(timeline if is_failed_newer else failed)
-
-
-def _remove_file(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise storage_error(error, "remove", path) from error
+    remove_file(timeline if is_failed_newer else failed)

@@ -12,8 +12,7 @@ import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from corridor_cli.records import Caption, ErrorInfo, RequestKey, Role
 from corridor_cli.timeline.commit import make_folder, storage_error, sync_folder, write_all
@@ -21,11 +20,14 @@ from corridor_cli.timeline.parts import Model
 
 Reuse = Literal["all", "good", "none"]
 
-_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 
 
 class CaptionLog:
-    """The log of one video, open for reading what is known and appending what comes.
+    """The log of one video: what is known, and a place to append what comes.
+
+    The file is open only while it is read or appended to: a run with a slow model and short videos has more
+    of them under way than the 1,024 files a process may usually open.
 
     `captions` holds the known ones by (scene index, role), `model` who wrote them, once it is known. `reuse`
     says what counts as known: `all` (resume), `good` (failed ones are asked again: `--retry-failed`), `none`
@@ -41,13 +43,12 @@ class CaptionLog:
         self._fsync = fsync
         make_folder(path.parent, fsync=fsync)
         try:
-            self._descriptor = self._open(is_new=not path.exists())
+            self._make(is_empty=reuse == "none")
         except OSError as error:
             raise storage_error(error, "open", path) from error
         try:
             self._needs_newline = self._load(reuse)
         except OSError as error:
-            self.close()
             raise storage_error(error, "read", path) from error
 
     def append(self, caption: Caption) -> None:
@@ -61,31 +62,14 @@ class CaptionLog:
             self._append({"model": model.model_dump()})
             self.model = model
 
-    def close(self) -> None:
-        """Close the file. Safe to call twice."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _open(self, *, is_new: bool) -> int:
-        descriptor = os.open(self._path, _FLAGS, 0o666)
+    def _make(self, *, is_empty: bool) -> None:
+        is_new = not self._path.exists()
+        os.close(os.open(self._path, _FLAGS | (os.O_TRUNC if is_empty else 0), 0o666))
         if is_new and self._fsync:
             sync_folder(self._path.parent)
-        return descriptor
 
     def _load(self, reuse: Reuse) -> bool:
         """Learn what stands in the file; whether its last line is unfinished."""
-        if reuse == "none":
-            os.ftruncate(self._descriptor, 0)
-            return False
         data = self._path.read_bytes()
         for payload in _payloads(data):
             record = _decode(payload, self._video)
@@ -109,11 +93,15 @@ class CaptionLog:
         if self._needs_newline:
             line = b"\n" + line
         try:
-            self._needs_newline = True  # until the whole line is out
-            write_all(self._descriptor, line)
-            self._needs_newline = False
-            if self._fsync:
-                os.fsync(self._descriptor)
+            descriptor = os.open(self._path, _FLAGS, 0o666)
+            try:
+                self._needs_newline = True  # until the whole line is out
+                write_all(descriptor, line)
+                self._needs_newline = False
+                if self._fsync:
+                    os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
         except OSError as error:
             raise storage_error(error, "append to", self._path) from error
 

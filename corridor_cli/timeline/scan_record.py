@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from corridor_cli.printable import encodable
 from corridor_cli.records import (
     ErrorInfo,
     Pick,
@@ -26,7 +27,6 @@ from corridor_cli.records import (
     VideoInfo,
 )
 from corridor_cli.timeline.commit import write_atomically
-from corridor_cli.timeline.text import message_text
 
 FORMAT = "vlmtl.scan/1"
 
@@ -60,11 +60,11 @@ class ScanRecord:
         reader = end.reader or reader
         error = end.error
         return cls(
-            info=replace(info, warnings=tuple(map(message_text, info.warnings))),
+            info=replace(info, warnings=tuple(map(encodable, info.warnings))),
             reader=replace(
                 reader,
-                reason=message_text(reader.reason),
-                fallbacks=tuple(map(message_text, reader.fallbacks)),
+                reason=encodable(reader.reason),
+                fallbacks=tuple(map(encodable, reader.fallbacks)),
             ),
             scenes=tuple(found),
             picks=tuple(tuple(picked.pick for picked in frames.picks) for frames in scenes),
@@ -72,8 +72,8 @@ class ScanRecord:
             num_frames=end.num_frames,
             duration=end.duration,
             is_variable_frame_rate=end.is_variable_frame_rate,
-            warnings=tuple(map(message_text, end.warnings)),
-            error=error and replace(error, message=message_text(error.message)),
+            warnings=tuple(map(encodable, end.warnings)),
+            error=error and replace(error, message=encodable(error.message)),
         )
 
     def original(self, scene: int, role: Role) -> Role:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from corridor_cli.printable import encodable
 from corridor_cli.records import ReaderChoice, VideoInfo
 from corridor_cli.timeline.parts import Reader, Source
 from corridor_cli.timeline.scan_record import ScanRecord
-from corridor_cli.timeline.text import message_text, path_text
 from corridor_cli.timeline.timecode import seconds
 
 
@@ -34,7 +34,7 @@ def failed_source(facts: SourceFacts, info: VideoInfo | None, reader: ReaderChoi
 def _source(
     facts: SourceFacts, info: VideoInfo | None, reader: ReaderChoice | None, record: ScanRecord | None
 ) -> Source:
-    path = path_text(facts.path)
+    path = encodable(facts.path)
     rate = info.frame_rate if info is not None and info.frame_rate and info.frame_rate > 0 else None
     return Source(
         path=path,
@@ -60,9 +60,9 @@ def _reader(reader: ReaderChoice, info: VideoInfo | None, record: ScanRecord | N
     warnings = (*(info.warnings if info else ()), *(record.warnings if record else ()))
     return Reader(
         name=reader.name,
-        reason=message_text(reader.reason),
-        fallbacks=tuple(map(message_text, reader.fallbacks)),
-        warnings=tuple(map(message_text, dict.fromkeys(warnings))),
+        reason=encodable(reader.reason),
+        fallbacks=tuple(map(encodable, reader.fallbacks)),
+        warnings=tuple(map(encodable, dict.fromkeys(warnings))),
         frames_decoded=0 if record is None else record.num_frames,
         frames_expected=None if info is None else info.num_frames_from_header,
     )

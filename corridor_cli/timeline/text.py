@@ -1,11 +1,10 @@
-"""Text from outside (models, file names, foreign errors) on its way into a document.
+"""A model's text on its way into a document: cleaned, and whether it loops.
 
-Everything here returns text that encodes as UTF-8. Escaping for a format (HTML, SRT) is that format's own.
+Escaping for a format (HTML, SRT) is that format's own.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 MAX_UNIT = 24
@@ -13,16 +12,6 @@ MIN_REPEATS = 3
 MIN_LOOP_WORDS = 12
 MIN_LOOP_CHARACTERS = 24
 LONG_WORD_CHARACTERS = 20
-
-
-def path_text(path: str) -> str:
-    r"""A file name or path for people: bytes that are not UTF-8 are shown as `\xNN`."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
-def message_text(message: str) -> str:
-    r"""A message for people: lone surrogates, which file names bring along, are shown as `\udcNN`."""
-    return message.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def caption_text(text: str) -> str:

@@ -11,11 +11,11 @@ from typing import NoReturn
 from pydantic import ValidationError
 
 from corridor_cli.errors import UsageError
+from corridor_cli.printable import printable
 from corridor_cli.timeline.commit import is_foreign, is_leftover, storage_error
 from corridor_cli.timeline.invariants import InvariantError, Problem
 from corridor_cli.timeline.layout import FAILED_SUFFIX, TIMELINE_SUFFIX
 from corridor_cli.timeline.schema import Timeline, read_timeline
-from corridor_cli.timeline.text import path_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def validate_output(root: Path) -> ValidationReport:
     """
     if not root.is_dir():
         raise UsageError(
-            f"{path_text(str(root))} is not a folder.",
+            f"{printable(root)} is not a folder.",
             hint="Give the OUTPUT folder of an earlier `vlmtl run`.",
         )
     num_documents = 0
@@ -55,7 +55,7 @@ def validate_output(root: Path) -> ValidationReport:
             num_documents += found is not None
             if is_leftover(name):
                 found = [Problem("", "is the unfinished write of a run; the next run removes it")]
-            shown = path_text(str(path.relative_to(root)))
+            shown = printable(path.relative_to(root))
             problems += [FileProblem(shown, problem.where, problem.what) for problem in found or ()]
     return ValidationReport(num_documents, tuple(problems))
 

@@ -8,7 +8,7 @@ import subprocess
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corridor_cli.printable import printable, shell_word, shortened
+from corridor_cli.printable import encodable, printable, shell_word, shortened
 
 # What a Linux file name can hold: any bytes but NUL and slash.
 NAMES = st.binary(min_size=1, max_size=40).map(lambda name: os.fsdecode(name.replace(b"\0", b"\n")))
@@ -50,3 +50,9 @@ def test_bash_reads_back_the_same_bytes(names: list[str]) -> None:
         command, check=True, capture_output=True, env={**os.environ, "LC_ALL": "C.UTF-8"}
     ).stdout
     assert told == b"".join(os.fsencode(name) + b"\0" for name in names)
+
+
+def test_for_documents_only_what_utf8_cannot_hold_is_escaped() -> None:
+    assert encodable("a\udce9b") == "a\\xe9b"
+    assert encodable("cannot open a\udce9b: \ud800\n\x1b[1m") == "cannot open a\\xe9b: \\ud800\n\x1b[1m"
+    assert encodable("東京 ü") == "東京 ü"

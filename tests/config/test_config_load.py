@@ -283,7 +283,7 @@ def test_variables_that_cannot_be_read_are_told() -> None:
 
 
 def test_switches_of_the_program_and_foreign_variables_are_left_alone() -> None:
-    environ = {"VLMTL_DEBUG": "1", "VLMTL_REQUIRE_CUDA": "1", "PATH": "x", "XVLMTL_A": "1"}
+    environ = {"VLMTL_DEBUG": "1", "PATH": "x", "XVLMTL_A": "1"}
     assert load_settings(None, [], environ).settings == Settings()
 
 

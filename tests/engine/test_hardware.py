@@ -33,7 +33,8 @@ def test_a_containers_limit_caps_the_memory(tmp_path: Path, monkeypatch: pytest.
     assert 0 < free <= hardware.total_device_bytes("cpu")
     (tmp_path / "memory.max").write_text("5000000\n")
     (tmp_path / "memory.current").write_text("2000000\n")
-    assert hardware.available_memory_bytes() == 3_000_000
+    (tmp_path / "memory.stat").write_text("anon 1500000\ninactive_file 400000\nfile 500000\n")
+    assert hardware.available_memory_bytes() == 3_400_000
     (tmp_path / "memory.max").write_text("max\n")
     assert hardware.available_memory_bytes() > 3_000_000
 

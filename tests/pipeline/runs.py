@@ -40,6 +40,10 @@ def draw_scenes(path: Path, num_scenes: int, seconds: float = 0.6, first: int = 
     return write_video(path, draw_story(recipes, Fraction(25), 192, 108), how)
 
 
+def _listen() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(
     arguments: Sequence[str | Path], *, mark: str = "", cwd: Path | None = None
 ) -> subprocess.Popen[str]:
@@ -54,6 +58,8 @@ def start(
         errors="surrogateescape",
         env=environment,
         cwd=cwd or ROOT.parent,
+        # Tests started in the background inherit an ignored SIGINT, which the command would rightly respect.
+        preexec_fn=_listen,
     )
 
 

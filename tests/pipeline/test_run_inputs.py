@@ -105,6 +105,16 @@ def test_fail_fast_stops_with_exit_code_9_and_the_same_command_goes_on(folder: P
     assert len(documents(tmp_path)) == len(BAD) + len(GOOD) + 1
 
 
+def test_a_file_that_cannot_even_be_read_is_a_failed_input_like_any_other(tmp_path: Path) -> None:
+    draw_scenes(tmp_path / "in" / "b.mp4", 1)
+    (tmp_path / "in" / "a.mp4").write_bytes(b"")
+    code, _, err = run("run", tmp_path / "in", tmp_path / "out", *ECHO, "--fail-fast", "--log-format", "json")
+    assert code == 9, err
+    finished = [json.loads(line) for line in err.splitlines() if '"video_finished"' in line]
+    assert [(each["relative"], each["status"]) for each in finished] == [("a.mp4", "failed")]
+    assert set(documents(tmp_path / "out")) == {"a.mp4.failed.json"}
+
+
 def test_fail_fast_counts_what_cannot_even_be_read(tmp_path: Path) -> None:
     draw_scenes(tmp_path / "in" / "a.mp4", 1)
     (tmp_path / "in" / "b.mp4").write_bytes(b"")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from runs import documents, draw_scenes
 
 from corridor_cli.config import LoadedSettings, load_settings
-from corridor_cli.pipeline.documents import Documents
+from corridor_cli.pipeline import pictures
 from corridor_cli.pipeline.tally import Tally
 from corridor_cli.pipeline.video import VideoWork
 from corridor_cli.records import BatchStats, EngineInfo, ReaderChoice, VideoInfo
@@ -74,21 +75,21 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_scenes_are_found_and_documents_written_while_a_batch_runs(
+def test_scenes_are_found_and_pictures_written_while_a_batch_runs(
     videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the start of a batch and its end, other processes deliver: that is what overlap means."""
     happened: list[str] = []
     during: set[str] = set()
 
-    def listen(owner: type, method: str, word: str) -> None:
+    def listen(owner: object, method: str, word: str) -> None:
         original = getattr(owner, method)
 
-        def heard(self: object, *arguments: object) -> object:
+        def heard(*arguments: object, **named: object) -> object:
             happened.append(word)
             if happened.count("batch started") > happened.count("batch done"):
                 during.add(word)
-            return original(self, *arguments)
+            return original(*arguments, **named)
 
         monkeypatch.setattr(owner, method, heard)
 
@@ -96,12 +97,11 @@ def test_scenes_are_found_and_documents_written_while_a_batch_runs(
     listen(Tally, "batch_started", "batch started")
     listen(Tally, "batch_done", "batch done")
     listen(VideoWork, "scene_found", "scene found")
-    listen(Documents, "finish", "document finished")
+    listen(pictures, "write_atomically", "picture written")
     outcome, _ = go(videos, tmp_path, batch_size=4, echo={"delay_seconds": 0.05})
     assert outcome.exit_code == 0
-    assert "scene found" in during
+    assert during >= {"scene found", "picture written"}
     assert happened.index("batch done") < len(happened) - 1 - happened[::-1].index("scene found")
-    assert happened.index("document finished") < len(happened) - 1 - happened[::-1].index("batch started")
 
 
 def test_a_full_ring_holds_the_decoder_back(videos: Path, tmp_path: Path) -> None:
@@ -124,6 +124,15 @@ def test_running_out_of_memory_costs_no_caption(videos: Path, tmp_path: Path) ->
     assert (straight.exit_code, tight.exit_code) == (0, 0)
     assert sum(stats.num_oom_retries for stats in witness.all(BatchStats)) >= 1
     assert documents(tmp_path / "straight") == documents(tmp_path / "tight")
+
+
+def test_size_time_and_memory_of_every_batch_are_logged(videos: Path, tmp_path: Path) -> None:
+    _, witness = go(videos, tmp_path, batch_size=4)
+    lines = (tmp_path / ".vlmtl" / "batches.jsonl").read_text().splitlines()
+    assert [json.loads(line)["batch_size"] for line in lines] == [
+        stats.batch_size for stats in witness.all(BatchStats)
+    ]
+    assert all({"time", "wall_seconds", "peak_memory_bytes"} <= json.loads(line).keys() for line in lines)
 
 
 def test_a_poison_frame_costs_its_own_caption_only(videos: Path, tmp_path: Path) -> None:

@@ -6,7 +6,9 @@ import json
 import os
 import signal
 import time
+import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from runs import (
@@ -244,3 +246,82 @@ def test_a_moved_file_is_recognised(videos: Path, straight: Path, tmp_path: Path
         {**scene, "frames": [{**f, "path": f["path"].replace("old.", "new.")} for f in scene["frames"]]}
         for scene in found["old.mp4.timeline.json"]["scenes"]
     ]
+
+
+def only(output: Path, pattern: str) -> Path:
+    (path,) = output.glob(pattern)
+    return path
+
+
+def canonical(value: object) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode("ascii")
+
+
+def lines(*records: dict[str, Any]) -> bytes:
+    payloads = [json.dumps(record).encode("ascii") for record in records]
+    return b"".join(b"%08x %s\n" % (zlib.crc32(payload), payload) for payload in payloads)
+
+
+def test_a_scan_that_does_not_fit_is_forgotten_with_its_captions(tmp_path: Path) -> None:
+    clip, output = draw_scenes(tmp_path / "a.mp4", 3), tmp_path / "out"
+    assert run("run", clip, output, *echo_options())[0] == 0
+    expected = documents(output)
+    # Another FFmpeg decoded it once: another picture in scene 1, and captions of what it saw.
+    scan = only(output, ".vlmtl/scans/*/*.json")
+    record = json.loads(scan.read_bytes())["record"]
+    record["picks"][1][1]["rgb_crc32"] ^= 1
+    scan.write_bytes(
+        canonical({"format": "vlmtl.scan/1", "crc32": zlib.crc32(canonical(record)), "record": record})
+    )
+    log = only(output, ".vlmtl/captions/*/*.jsonl")
+    known = [json.loads(line.partition(b" ")[2]) for line in log.read_bytes().splitlines()]
+    kept = [{**each, "caption": {**each["caption"], "text": "old"}} for each in known if "caption" in each]
+    kept = [each for each in kept if each["caption"]["scene"] != 1]
+    log.write_bytes(lines(*(each for each in known if "model" in each), *kept))
+    only(output, "*.timeline.json").unlink()
+    code, _, err = run("run", clip, output, *echo_options())
+    assert code == 0, err
+    assert documents(output) == expected
+    degraded = json.loads(only(output, "*.timeline.json").read_bytes())["run"]["degraded"]
+    assert "did not fit" in degraded[0]
+    only(output, "*.timeline.json").unlink()
+    assert run("run", clip, output, *echo_options(die_after=0))[0] == 0
+    assert documents(output) == expected
+
+
+def test_captions_whose_model_is_not_known_any_more_are_asked_for_again(tmp_path: Path) -> None:
+    clip, output = draw_scenes(tmp_path / "a.mp4", 2), tmp_path / "out"
+    assert run("run", clip, output, *echo_options())[0] == 0
+    expected = documents(output)
+    log = only(output, ".vlmtl/captions/*/*.jsonl")
+    log.write_bytes(log.read_bytes().partition(b"\n")[2])
+    only(output, "*.timeline.json").unlink()
+    code, _, err = run("run", clip, output, *echo_options())
+    assert code == 0, err
+    assert documents(output) == expected
+
+
+def test_a_limit_of_time_is_not_tried_twice(videos: Path, tmp_path: Path) -> None:
+    mark = f"limit-{os.getpid()}"
+    limits = ["--set", "decode.max_seconds=2", "--set", "decode.stall_seconds=60"]
+    process = start(["run", videos / "a.mp4", tmp_path, *STALLING, *limits], mark=mark)
+    wait_for_captions(tmp_path, 3, process)
+    (worker,) = (pid for pid, line in marked_processes(mark) if "media_worker" in line)
+    os.kill(worker, signal.SIGSTOP)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 3, err
+    assert "Trying again" not in err
+    (document,) = documents(tmp_path).values()
+    assert [error["type"] for error in document["errors"]] == ["LimitError"]
+    assert document["scenes"]
+
+
+def test_state_that_cannot_be_read_is_a_storage_error(tmp_path: Path) -> None:
+    clip, output = draw_scenes(tmp_path / "a.mp4", 1), tmp_path / "out"
+    assert run("run", clip, output, *echo_options())[0] == 0
+    mark = only(output, ".vlmtl/pictures/*/*.txt")
+    mark.unlink()
+    mark.mkdir()
+    only(output, "*.timeline.json").unlink()
+    code, _, err = run("run", clip, output, *echo_options())
+    assert code == 6, err

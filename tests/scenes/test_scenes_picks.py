@@ -14,7 +14,6 @@ from scenes_pictures import (
     find_all,
     moving,
     plain,
-    run,
     scenery,
     still,
     to_planes,
@@ -23,7 +22,7 @@ from scenes_pictures import (
 
 from corridor_cli.records import Role
 from corridor_cli.scenes.candidates import MAX_HELD, Candidate
-from corridor_cli.scenes.find import SceneFinder, find_scenes
+from corridor_cli.scenes.find import SceneFinder
 from corridor_cli.scenes.thumbs import look_distance, make_thumb
 from corridor_cli.settings import FrameSettings, SceneSettings
 
@@ -207,15 +206,3 @@ def test_a_scan_that_breaks_off_closes_the_open_scene() -> None:
 
     _, found = find_all(frames, end=Fraction(100, 30))
     assert [one.scene.end for one in found] == [2, Fraction(100, 30)]
-
-
-def test_the_generator_gives_what_the_finder_gives() -> None:
-    frames = at_rate([*moving(1, 60), *moving(2, 60)])
-    finder = SceneFinder(SceneSettings(), FrameSettings())
-
-    pushed = list(run(finder, frames))
-    pulled = list(find_scenes(frames, SceneSettings(), FrameSettings(), lambda: Fraction(4)))
-    assert [one.scene for one in pulled] == [one.scene for one in pushed]
-    assert [pick.frame for one in pulled for pick in one.picks] == [
-        pick.frame for one in pushed for pick in one.picks
-    ]

@@ -207,7 +207,7 @@ def test_a_prompt_and_a_model_that_are_not_utf8_are_shown() -> None:
     settings = Settings(caption=CaptionSettings(prompt="What\udcff?"))
     model = describe_model(EngineInfo("local", "/models/\udcff", None, "cpu", "float32", 448, 1, 1, 8))
     provenance = describe(settings, scan_key=SCAN_KEY, caption_key=CAPTION_KEY, model=model)
-    assert (provenance.prompt.id, provenance.prompt.text) == ("custom", "What\\udcff?")
+    assert (provenance.prompt.id, provenance.prompt.text) == ("custom", "What\\xff?")
     assert model.id == "/models/\\xff"
     assert describe(Settings(), scan_key=None, caption_key=None, model=None).prompt.id == "default"
 

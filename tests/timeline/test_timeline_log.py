@@ -26,14 +26,14 @@ NEW = caption(9, Role.LAST, "new")
 
 
 def read(path: Path, reuse: Reuse = "all", video: int = 0) -> dict[tuple[int, Role], Caption]:
-    with CaptionLog(path, video, reuse=reuse, fsync=False) as log:
-        return log.captions
+    log = CaptionLog(path, video, reuse=reuse, fsync=False)
+    return log.captions
 
 
 def write(path: Path, *answers: Caption) -> None:
-    with CaptionLog(path, 0, fsync=False) as log:
-        for answer in answers:
-            log.append(answer)
+    log = CaptionLog(path, 0, fsync=False)
+    for answer in answers:
+        log.append(answer)
 
 
 def by_place(*answers: Caption) -> dict[tuple[int, Role], Caption]:
@@ -42,11 +42,11 @@ def by_place(*answers: Caption) -> dict[tuple[int, Role], Caption]:
 
 def test_what_was_appended_is_known_at_once_and_later(tmp_path: Path) -> None:
     path = tmp_path / "ab" / "log.jsonl"
-    with CaptionLog(path, 0, fsync=True) as log:
-        assert log.captions == {}
-        log.append(FIRST)
-        log.append(failed_caption(1, Role.LAST))
-        assert log.captions == by_place(FIRST, failed_caption(1, Role.LAST))
+    log = CaptionLog(path, 0, fsync=True)
+    assert log.captions == {}
+    log.append(FIRST)
+    log.append(failed_caption(1, Role.LAST))
+    assert log.captions == by_place(FIRST, failed_caption(1, Role.LAST))
     assert read(path) == by_place(FIRST, failed_caption(1, Role.LAST))
 
 
@@ -58,10 +58,10 @@ def test_the_log_serves_the_ordinal_a_video_has_in_this_run(tmp_path: Path) -> N
 def test_the_model_is_said_once(tmp_path: Path) -> None:
     path = tmp_path / "log"
     for _ in range(2):
-        with CaptionLog(path, 0, fsync=False) as log:
-            log.append_model(MODEL)
-            log.append_model(MODEL)
-            assert log.model == MODEL
+        log = CaptionLog(path, 0, fsync=False)
+        log.append_model(MODEL)
+        log.append_model(MODEL)
+        assert log.model == MODEL
     assert path.read_bytes().count(b"\n") == 1
 
 
@@ -117,9 +117,9 @@ def test_failed_captions_are_asked_again_only_when_wanted(tmp_path: Path) -> Non
     write(path, FIRST, failed)
     assert read(path, "all") == by_place(FIRST, failed)
     assert read(path, "good") == by_place(FIRST)
-    with CaptionLog(path, 0, reuse="good", fsync=False) as log:
-        log.append(failed)
-        assert log.captions == by_place(FIRST, failed)
+    log = CaptionLog(path, 0, reuse="good", fsync=False)
+    log.append(failed)
+    assert log.captions == by_place(FIRST, failed)
     assert read(path, "none") == {}
     assert read(path) == {}
 
@@ -150,27 +150,35 @@ def test_any_caption_comes_back_as_it_went(
 
 
 @contextmanager
-def largest_file(num_bytes: int) -> Iterator[None]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, hard))
+def limit(what: int, value: int) -> Iterator[None]:
+    soft, hard = resource.getrlimit(what)
+    resource.setrlimit(what, (value, hard))
     try:
         yield
     finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        resource.setrlimit(what, (soft, hard))
+
+
+def test_any_number_of_logs_may_be_in_use_at_once(tmp_path: Path) -> None:
+    with limit(resource.RLIMIT_NOFILE, 64):
+        logs = [CaptionLog(tmp_path / f"{i}", 0, fsync=False) for i in range(100)]
+        for log in logs:
+            log.append(FIRST)
+    assert all(read(tmp_path / f"{i}") == by_place(FIRST) for i in range(100))
 
 
 @pytest.mark.parametrize("room", [0, 1, 50])
 def test_a_disk_that_fills_up_in_a_line_costs_that_line_only(room: int, tmp_path: Path) -> None:
     path = tmp_path / "log"
     write(path, FIRST)
-    with CaptionLog(path, 0, fsync=False) as log:
-        with (
-            largest_file(path.stat().st_size + room),
-            pytest.raises(StorageError, match=r"append to .*EFBIG"),
-        ):
-            log.append(SECOND)
-        assert log.captions == by_place(FIRST)
-        log.append(THIRD)
+    log = CaptionLog(path, 0, fsync=False)
+    with (
+        limit(resource.RLIMIT_FSIZE, path.stat().st_size + room),
+        pytest.raises(StorageError, match=r"append to .*EFBIG"),
+    ):
+        log.append(SECOND)
+    assert log.captions == by_place(FIRST)
+    log.append(THIRD)
     assert read(path) == by_place(FIRST, THIRD)
 
 

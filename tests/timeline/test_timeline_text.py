@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corridor_cli.timeline.text import is_repetitive, message_text, path_text
+from corridor_cli.timeline.text import is_repetitive
 from corridor_cli.timeline.timecode import seconds, timecode, timecode_seconds
 
 ORDINARY = [
@@ -84,9 +84,3 @@ def test_a_timecode_reads_back_to_half_a_millisecond(time: Fraction) -> None:
 def test_a_time_before_the_axis_is_our_bug() -> None:
     with pytest.raises(AssertionError, match="starts at 0"):
         timecode(Fraction(-1, 1000))
-
-
-def test_paths_and_messages_encode_whatever_they_hold() -> None:
-    assert path_text("a\udce9b") == "a\\xe9b"
-    assert path_text("東京 ü") == "東京 ü"
-    assert message_text("cannot open a\udce9b: \ud800") == "cannot open a\\udce9b: \\ud800"

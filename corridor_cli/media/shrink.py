@@ -1,4 +1,4 @@
-"""Decoded pictures made smaller and encoded: for shared memory and for saved picks."""
+"""Full-size RGB made small: for shared memory, and as JPEG for saved picks."""
 
 from __future__ import annotations
 

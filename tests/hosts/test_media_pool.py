@@ -1,0 +1,90 @@
+"""Media workers as main sees them: real processes, told to stop or be silent."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from corridor_cli.hosts import watch
+from corridor_cli.hosts.media_pool import MediaPool
+from corridor_cli.hosts.messages import WorkerSetup
+from corridor_cli.hosts.slots import create_arena
+from corridor_cli.records import ScanEnd, ScanJob, SceneFrames
+from corridor_cli.settings import DecodeSettings, FrameSettings, SceneSettings
+from tests import clips
+
+SLOT_BYTES = 3 * 64 * 64
+SETUP = WorkerSetup(
+    DecodeSettings(stall_seconds=1.0), SceneSettings(), FrameSettings(save="none"), SLOT_BYTES, 64 * 64, ()
+)
+
+
+@pytest.fixture
+def pool() -> Iterator[MediaPool]:
+    arena_fd = create_arena(3, SLOT_BYTES)
+    made = MediaPool(SETUP, arena_fd, 1, 3)
+    yield made
+    made.close()
+    os.close(arena_fd)
+
+
+def scan(pool: MediaPool, path: Path) -> ScanEnd:
+    """Run one job to its end, giving every slot back at once."""
+    pool.start(ScanJob(0, str(path)))
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        for event in pool.receive():
+            if isinstance(event, SceneFrames):
+                for picked in event.picks:
+                    if picked.frame:
+                        pool.free(picked.frame.slot)
+            if isinstance(event, ScanEnd):
+                return event
+        time.sleep(0.01)
+    raise AssertionError("no end")
+
+
+def test_a_stopped_worker_is_lost_only_while_main_listens(
+    pool: MediaPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "MAX_ROUND_SECONDS", 0.8)
+    pool.start(ScanJob(7, str(clips.draw("1x1.mkv", tmp_path))))
+    os.kill(pool.pids[0], signal.SIGSTOP)
+    assert list(pool.kill_stuck()) == []
+    time.sleep(1.2)  # main was stopped as well
+    assert list(pool.kill_stuck()) == []
+    lost = []
+    for _ in range(15):
+        time.sleep(0.1)
+        lost += pool.kill_stuck()
+    assert [(job.video, job.error.type) for job in lost] == [(7, "StalledError")]
+    assert pool.has_idle_worker()
+
+
+def test_a_worker_that_died_idle_is_replaced_without_a_loss(pool: MediaPool, tmp_path: Path) -> None:
+    clip = clips.draw("1x1.mkv", tmp_path)
+    assert scan(pool, clip).error is None
+    os.kill(pool.pids[0], signal.SIGKILL)
+    time.sleep(0.1)
+    assert scan(pool, clip).error is None
+
+
+def test_a_worker_that_cannot_even_start_costs_its_job_and_not_main(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("corridor_cli.hosts.process._BOOTSTRAP", "raise SystemExit(3)")
+    arena_fd = create_arena(3, SLOT_BYTES)
+    pool = MediaPool(SETUP, arena_fd, 1, 3)
+    for video in range(3):
+        pool.start(ScanJob(video, "/nowhere.mp4"))
+        lost = []
+        while not lost:
+            lost = list(pool.receive())
+        assert [event.video for event in lost] == [video]
+    pool.close()
+    os.close(arena_fd)
