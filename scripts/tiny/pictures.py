@@ -14,7 +14,7 @@ from .grounds import GROUNDS, Ground, gradient, uniform
 from .labels import NONE, PLACES, SHAPES, SIZE_PX, measure
 from .palettes import any_colours, clear_colours, natural_colours
 
-CHUNK = 32
+CHUNK = 16
 VARIANTS = 3
 _PIXELS = torch.arange(SIZE_PX) + 0.5
 _MIN_DISTANCE = 0.16  # RGB distance between a shape and what surrounds it, below which nobody could see it
@@ -157,12 +157,12 @@ def _finish(pictures: Tensor, masks: Tensor | None, shapes: Tensor, generator: G
     return to_sheet(pictures, masks, shapes)
 
 
-def _draw_chunk(ground: Ground, has_shape: bool, generator: Generator) -> list[Sheet]:
+def _draw_chunk(ground: Ground, has_shape: bool, chunk: int, generator: Generator) -> list[Sheet]:
     """One set of scenes, finished VARIANTS times: drawing a scene costs more than finishing it."""
-    scenes = effects.shade(ground(CHUNK, generator), generator)
+    scenes = effects.shade(ground(chunk, generator), generator)
     scenes = effects.add_bars(effects.blur(scenes, generator), generator)
     scenes = add_small_shapes(scenes, generator)
-    masks, shapes = torch.zeros((CHUNK, 1, 1, 1)), torch.full((CHUNK, 3), NONE)
+    masks, shapes = torch.zeros((chunk, 1, 1, 1)), torch.full((chunk, 3), NONE)
     if has_shape:
         scenes, masks, shapes = add_shapes(scenes, generator, clear=False)
     sheets = []
@@ -180,15 +180,15 @@ def join(sheets: list[Sheet]) -> Sheet:
     return Sheet(*(torch.cat(column) for column in columns))
 
 
-def draw_training_sheet(seed: int, index: int) -> Sheet:
-    """6,144 shuffled pictures: half with a large shape, on every ground in its share."""
+def draw_training_sheet(seed: int, index: int, chunk: int = CHUNK) -> Sheet:
+    """192 shuffled pictures a scene of a chunk: half with a large shape, each ground in its share."""
     generator = generator_for(seed, index)
     chunks = [
         sheet
         for ground, plain, shaped in GROUNDS
         for has_shape, times in ((False, plain), (True, shaped))
         for _ in range(times)
-        for sheet in _draw_chunk(ground, has_shape, generator)
+        for sheet in _draw_chunk(ground, has_shape, chunk, generator)
     ]
     sheet = join(chunks)
     order = torch.randperm(len(sheet), generator=generator)

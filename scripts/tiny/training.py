@@ -4,14 +4,16 @@ The forward pass is that of the transformers classes, in bfloat16 autocast. On a
 the backward pass of scaled_dot_product_attention took 42 % of a step there.
 """
 
+import ctypes
 import math
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from transformers import AttentionInterface, InternVLForConditionalGeneration
 from transformers.masking_utils import AttentionMaskInterface
 
@@ -89,6 +91,18 @@ def _attend(
     return mixed.transpose(1, 2).contiguous(), None
 
 
+def keep_freed_memory() -> None:
+    """Let glibc reuse freed blocks of up to 32 MiB: giving them back took a third of the time."""
+    if sys.platform.startswith("linux"):
+        libc = ctypes.CDLL(None)
+        for option, value in (
+            (-3, 32 << 20),
+            (-1, 1 << 30),
+            (-2, 64 << 20),
+        ):  # mmap and trim thresholds, top pad
+            libc.mallopt(option, value)
+
+
 def use_plain_attention(model: InternVLForConditionalGeneration) -> None:
     """Let both towers use `_attend`, without any mask being built."""
     AttentionInterface.register("tiny_plain", _attend)
@@ -139,6 +153,7 @@ class Trainer:
             caption_loss = F.cross_entropy(logits, targets)
             helper_loss = self.helpers(patches, visual, batch)
         (caption_loss + 0.3 * helper_loss).backward()
+        self._share_gradients()
         nn.utils.clip_grad_norm_(self._parameters(), 1.0)
         for group in self.optimizer.param_groups:
             group["lr"] = self.plan.rate_at(self.step)
@@ -147,6 +162,18 @@ class Trainer:
         self.step += 1
         self._update_average()
         return caption_loss.item(), helper_loss.item()
+
+    def _share_gradients(self) -> None:
+        """With several workers, let each have the mean of all gradients."""
+        if not distributed.is_initialized():
+            return
+        gradients = [p.grad for p in self._parameters() if p.grad is not None]
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        distributed.all_reduce(flat)
+        flat /= distributed.get_world_size()
+        parts = torch.split(flat, [gradient.numel() for gradient in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view_as(gradient))
 
     def _update_average(self) -> None:
         keep = min(self.plan.average, (self.step + 1) / (self.step + 10))
