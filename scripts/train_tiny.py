@@ -7,6 +7,8 @@ Stopped, it goes on with --resume. The same seed, step count and machine give th
 
 import argparse
 import random
+import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +16,9 @@ from pathlib import Path
 import torch
 from tiny.batches import Batch, make_batch
 from tiny.checkpoint import build_config, build_model, build_tokenizer, save_checkpoint
+from tiny.helpers import see
 from tiny.pictures import Sheet, draw_clear_shapes, draw_training_sheet
-from tiny.training import Plan, Trainer, forward, keep_freed_memory
+from tiny.training import Plan, Trainer, answer, keep_freed_memory
 from torch import distributed, multiprocessing
 from transformers import InternVLForConditionalGeneration, PreTrainedTokenizerFast
 
@@ -32,7 +35,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--work", type=Path, required=True, help="folder for the resumable state")
     parser.add_argument("--output", type=Path, required=True, help="folder for the finished checkpoint")
-    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--workers", type=int, default=2, help="processes of one thread each; 1 on a GPU")
@@ -74,24 +77,27 @@ def exact_rate(
     for start in range(0, len(sheet), 128):
         rows = list(range(start, min(start + 128, len(sheet))))
         batch = make_batch(sheet, rows, tokenizer, random.Random(start), is_multi=False)
-        logits, targets, _, _ = forward(
-            model, Batch(**{name: value.to(model.device) for name, value in vars(batch).items()})
-        )
+        moved = Batch(**{name: value.to(model.device) for name, value in vars(batch).items()})
+        logits, targets = answer(model, moved, see(model, moved.tiles).visual)
         lengths = (batch.labels[:, 1:] >= 0).sum(dim=1).tolist()
         right += sum(bool(part.all()) for part in torch.split(logits.argmax(dim=1) == targets, lengths))
     return right / len(sheet)
 
 
-def report(trainer: Trainer, losses: list[tuple[float, float]], seconds: float, sheets: dict[str, Sheet],
-           tokenizer: PreTrainedTokenizerFast) -> None:  # fmt: skip
-    """One log line: losses since the last one, and the exact rates of the averaged weights."""
-    average = build_model(trainer.model.config, 0).to(trainer.device)
-    average.load_state_dict(trainer.average)
+def describe(
+    trainer: Trainer,
+    losses: list[tuple[float, float]],
+    sheets: dict[str, Sheet],
+    tokenizer: PreTrainedTokenizerFast,
+) -> str:
+    """For the log: mean losses since the last line, and the exact rates of the averaged weights."""
     caption, helper = (sum(column) / len(losses) for column in zip(*losses, strict=True))
-    rates = " ".join(f"{name} {exact_rate(average, sheet, tokenizer):.3f}" for name, sheet in sheets.items())
-    rate = trainer.plan.rate_at(trainer.step)
-    print(f"step {trainer.step} loss {caption:.4f} helpers {helper:.3f} rate {rate:.1e} {rates} "
-          f"{seconds / len(losses) * 1000:.0f} ms/step", flush=True)  # fmt: skip
+    parts = [f"step {trainer.step} loss {caption:.4f} helpers {helper:.3f}"]
+    if not trainer.is_seeing_only():
+        average = build_model(trainer.model.config, 0).to(trainer.device)
+        average.load_state_dict(trainer.average)
+        parts += [f"{name} {exact_rate(average, sheet, tokenizer):.3f}" for name, sheet in sheets.items()]
+    return " ".join(parts)
 
 
 def train(arguments: argparse.Namespace, worker: int) -> Trainer:
@@ -111,7 +117,8 @@ def train(arguments: argparse.Namespace, worker: int) -> Trainer:
     while trainer.step < last:
         losses.append(trainer.take_step(next(batches)))
         if worker == 0 and (trainer.step % arguments.log_every == 0 or trainer.step == last):
-            report(trainer, losses, time.monotonic() - started, sheets, tokenizer)
+            pace = (time.monotonic() - started) / len(losses) * 1000
+            print(f"{describe(trainer, losses, sheets, tokenizer)} {pace:.0f} ms/step", flush=True)
             trainer.save(state)
             losses, started = [], time.monotonic()
     return trainer
@@ -142,7 +149,9 @@ def main() -> None:
         run_worker(0, arguments)
     else:
         (arguments.work / "rendezvous").unlink(missing_ok=True)
-        multiprocessing.spawn(run_worker, args=(arguments,), nprocs=arguments.workers)
+        # Ended by a signal, leave through the exit handlers: they end the workers too.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        multiprocessing.spawn(run_worker, args=(arguments,), nprocs=arguments.workers, daemon=True)
 
 
 if __name__ == "__main__":

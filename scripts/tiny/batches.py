@@ -28,6 +28,8 @@ class Batch:
     words: Tensor
     shapes: Tensor
     cells: Tensor
+    cell_luma: Tensor
+    cover: Tensor
 
 
 def normalise(tiles: Tensor) -> Tensor:
@@ -106,4 +108,6 @@ def make_batch(
         words=sheet.words[rows],
         shapes=sheet.shapes[rows],
         cells=sheet.cells[rows],
+        cell_luma=sheet.cell_luma[rows],
+        cover=sheet.cover[rows],
     )

@@ -22,15 +22,24 @@ _MIN_DISTANCE = 0.16  # RGB distance between a shape and what surrounds it, belo
 
 @dataclass(frozen=True)
 class Sheet:
-    """Pictures (uint8, N x 3 x 112 x 112), their words (N, 5), shapes (N, 3), cells' colours (N, 16, 16)."""
+    """Uint8 pictures (N, 3, 112, 112), words (N, 5), shapes (N, 3), and what only helps training.
+
+    That is the cells' colours and luma, (N, 16, 16), and a shape's share of each patch, (N, 8, 8).
+    """
 
     pictures: Tensor
     words: Tensor
     shapes: Tensor
     cells: Tensor
+    cell_luma: Tensor
+    cover: Tensor
 
     def __len__(self) -> int:
         return len(self.pictures)
+
+    def take(self, rows: Tensor) -> "Sheet":
+        """The pictures in `rows`."""
+        return Sheet(**{name: values[rows] for name, values in vars(self).items()})
 
 
 def generator_for(seed: int, index: int) -> Generator:
@@ -126,6 +135,7 @@ def to_sheet(pictures: Tensor, masks: Tensor | None, shapes: Tensor) -> Sheet:
     """Round to bytes and measure; a shape's colour is its mean in the finished picture."""
     finished = pictures.clamp(0, 1).mul(255).round().to(torch.uint8)
     measures = measure(finished)
+    cover = torch.zeros((len(finished), 8, 8))
     if masks is not None:
         values = finished.float() / 255
         inside, around = (
@@ -134,7 +144,8 @@ def to_sheet(pictures: Tensor, masks: Tensor | None, shapes: Tensor) -> Sheet:
         is_seen = (inside - around).square().sum(dim=1).sqrt() >= _MIN_DISTANCE
         named = torch.stack([shapes[:, 0], name_colours(inside), shapes[:, 2]], dim=1)
         shapes = torch.where(is_seen[:, None], named, torch.full_like(named, NONE))
-    return Sheet(finished, measures.words(), shapes, measures.cells)
+        cover = torch.nn.functional.avg_pool2d(masks[:, 0], 14) * is_seen[:, None, None]
+    return Sheet(finished, measures.words(), shapes, measures.cells, measures.cell_luma, cover)
 
 
 def _vary(
@@ -176,8 +187,7 @@ def _draw_chunk(ground: Ground, has_shape: bool, chunk: int, generator: Generato
 
 def join(sheets: list[Sheet]) -> Sheet:
     """One sheet of several."""
-    columns = zip(*((s.pictures, s.words, s.shapes, s.cells) for s in sheets), strict=True)
-    return Sheet(*(torch.cat(column) for column in columns))
+    return Sheet(**{name: torch.cat([getattr(sheet, name) for sheet in sheets]) for name in vars(sheets[0])})
 
 
 def draw_training_sheet(seed: int, index: int, chunk: int = CHUNK) -> Sheet:
@@ -191,8 +201,7 @@ def draw_training_sheet(seed: int, index: int, chunk: int = CHUNK) -> Sheet:
         for sheet in _draw_chunk(ground, has_shape, chunk, generator)
     ]
     sheet = join(chunks)
-    order = torch.randperm(len(sheet), generator=generator)
-    return Sheet(sheet.pictures[order], sheet.words[order], sheet.shapes[order], sheet.cells[order])
+    return sheet.take(torch.randperm(len(sheet), generator=generator))
 
 
 def draw_clear_shapes(count: int, seed: int) -> Sheet:
