@@ -23,7 +23,7 @@ from .helpers import Helpers, see
 
 @dataclass(frozen=True)
 class Plan:
-    """Steps in all, pictures a step, the share of steps that only see, then in which rates fall; peak rates."""
+    """Steps in all, pictures a step, the share that only sees, the share in which rates fall, peak rates."""
 
     steps: int
     batch: int = 64
