@@ -22,7 +22,7 @@ from tiny.training import Plan, Trainer, answer, keep_freed_memory
 from torch import distributed, multiprocessing
 from transformers import InternVLForConditionalGeneration, PreTrainedTokenizerFast
 
-SHEET_PICTURES = 3072
+SHEET_PICTURES = 3264
 MAX_WORKERS = 64
 VISITS = 2  # how often a picture is trained on, with another prompt and in another batch each time
 HELD_OUT_SEED = 2**30  # training seeds are below
@@ -35,7 +35,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--work", type=Path, required=True, help="folder for the resumable state")
     parser.add_argument("--output", type=Path, required=True, help="folder for the finished checkpoint")
-    parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--workers", type=int, default=2, help="processes of one thread each; 1 on a GPU")

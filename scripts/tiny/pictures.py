@@ -91,7 +91,7 @@ def shape_masks(kinds: Tensor, centres: Tensor, halves: Tensor, turn: Tensor) ->
 def shape_colours(ground: Tensor, masks: Tensor, generator: Generator, clear: bool) -> Tensor:
     """For each picture the one of several candidate colours which stands out, (N, 3)."""
     count = len(ground)
-    candidates = clear_colours((count, 4), generator)
+    candidates = clear_colours((count, 4), generator, jitter=0.03 if clear else 0.06)
     if not clear:
         others = [any_colours((count, 2), generator), natural_colours((count, 2), generator)]
         candidates = torch.cat([candidates[:, :2], *others], dim=1)
@@ -191,7 +191,7 @@ def join(sheets: list[Sheet]) -> Sheet:
 
 
 def draw_training_sheet(seed: int, index: int, chunk: int = CHUNK) -> Sheet:
-    """192 shuffled pictures a scene of a chunk: half with a large shape, each ground in its share."""
+    """204 shuffled pictures a scene of a chunk: nearly half with a large shape, each ground in its share."""
     generator = generator_for(seed, index)
     chunks = [
         sheet
@@ -205,9 +205,9 @@ def draw_training_sheet(seed: int, index: int, chunk: int = CHUNK) -> Sheet:
 
 
 def draw_clear_shapes(count: int, seed: int) -> Sheet:
-    """One large shape of a clear colour on a plain or gently shaded ground: the held-out set."""
+    """One large shape on a plain or gently shaded ground, both near a prototype colour: the held-out set."""
     generator = generator_for(seed, 0)
-    colours = clear_colours((count,), generator)[:, :, None, None]
+    colours = clear_colours((count,), generator, jitter=0.03)[:, :, None, None]
     slope = gradient(count, generator).mean(dim=1, keepdim=True) - 0.5
     ground = colours + slope * 0.12 * (uniform(count, 0, 1, generator) < 0.5)
     pictures, masks, shapes = add_shapes(

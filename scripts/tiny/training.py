@@ -28,7 +28,7 @@ class Plan:
     steps: int
     batch: int = 64
     warmup: int = 100
-    seeing: float = 0.4
+    seeing: float = 1 / 3
     cooldown: float = 0.45
     rate: float = 1.5e-3
     matrix_rate: float = 3e-3
