@@ -50,7 +50,7 @@ def generator_for(seed: int, index: int) -> Generator:
 def place_shapes(count: int, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
     """Centres (x, y) and halves (width, height) in px, each (2, count), and the place's index (count,).
 
-    Centres keep 3 px from the borders between places: a place is never a matter of one pixel.
+    Centres keep 4 px from the borders between places: a place is never a matter of one pixel.
     """
     place = torch.randint(len(PLACES), (count,), generator=generator)
     third, draws = SIZE_PX / 3, torch.rand((count, 4), generator=generator)
@@ -59,8 +59,8 @@ def place_shapes(count: int, generator: Generator) -> tuple[Tensor, Tensor, Tens
     half_width, half_height = half * (stretch / 2).exp(), half * (-stretch / 2).exp()
     centres = []
     for column, size, draw in ((place % 3, half_width, draws[:, 2]), (place // 3, half_height, draws[:, 3])):
-        low = torch.where(column == 0, (size * 0.8).clamp(max=third - 4), column * third + 3)
-        high = torch.where(column == 2, SIZE_PX - (size * 0.8).clamp(max=third - 4), (column + 1) * third - 3)
+        low = torch.where(column == 0, (size * 0.8).clamp(max=third - 5), column * third + 4)
+        high = torch.where(column == 2, SIZE_PX - (size * 0.8).clamp(max=third - 5), (column + 1) * third - 4)
         centres.append(low + (high - low) * draw)
     return torch.stack(centres), torch.stack([half_width, half_height]), place
 
