@@ -15,7 +15,7 @@ from tiny.batches import chat_text
 from tiny.colours import COLOURS, PROTOTYPES
 from tiny.evaluation import Captioner, read_frames, score_frames, score_sheet, solid_pictures
 from tiny.labels import GRAMMAR
-from tiny.pictures import Sheet, draw_clear_shapes, draw_training_sheet
+from tiny.pictures import draw_clear_shapes, draw_training_sheet
 from tiny.prompts import draw_prompt
 
 HELD_OUT_SEED = 2**30  # training seeds are below
@@ -27,9 +27,7 @@ def evaluate_drawn(captioner: Captioner, count: int) -> dict[str, dict[str, floa
     mixed = draw_training_sheet(HELD_OUT_SEED, 1)
     sheets = {
         "shapes": draw_clear_shapes(count, HELD_OUT_SEED + 1),
-        "mixed": Sheet(
-            mixed.pictures[:count], mixed.words[:count], mixed.shapes[:count], mixed.cells[:count]
-        ),
+        "mixed": mixed.take(torch.arange(min(count, len(mixed)))),
     }
     scores = {name: score_sheet(captioner.caption(sheet.pictures), sheet) for name, sheet in sheets.items()}
     for name, values in scores.items():

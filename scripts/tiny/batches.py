@@ -1,13 +1,7 @@
-"""Turns drawn pictures, drawn ahead by a second process, into batches of token ids, labels and tiles."""
+"""Turns drawn pictures into batches of token ids, labels and tiles."""
 
-import ctypes
 import random
-import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
-from multiprocessing.queues import Queue
-from queue import Full
 
 import numpy as np
 import torch
@@ -17,7 +11,7 @@ from transformers import PreTrainedTokenizerFast
 
 from .checkpoint import MEAN, STD, TILE_TOKENS
 from .labels import SIZE_PX, write_caption
-from .pictures import Sheet, draw_training_sheet
+from .pictures import Sheet
 from .prompts import draw_prompt
 
 IGNORED = -100
@@ -34,6 +28,8 @@ class Batch:
     words: Tensor
     shapes: Tensor
     cells: Tensor
+    cell_luma: Tensor
+    cover: Tensor
 
 
 def normalise(tiles: Tensor) -> Tensor:
@@ -112,49 +108,6 @@ def make_batch(
         words=sheet.words[rows],
         shapes=sheet.shapes[rows],
         cells=sheet.cells[rows],
+        cell_luma=sheet.cell_luma[rows],
+        cover=sheet.cover[rows],
     )
-
-
-def keep_freed_memory() -> None:
-    """Let glibc reuse freed blocks of up to 32 MiB: giving them back took a third of the time."""
-    if sys.platform.startswith("linux"):
-        libc = ctypes.CDLL(None)
-        for option, value in (
-            (-3, 32 << 20),
-            (-1, 1 << 30),
-            (-2, 64 << 20),
-        ):  # mmap and trim thresholds, top pad
-            libc.mallopt(option, value)
-
-
-def _draw_forever(queue: "Queue[tuple[np.ndarray, ...]]", seed: int, index: int) -> None:
-    keep_freed_memory()
-    torch.set_num_threads(1)
-    while True:
-        sheet = draw_training_sheet(seed, index)
-        # numpy arrays, not tensors: those would each hold a file descriptor shared between the processes.
-        arrays = tuple(values.numpy() for values in (sheet.pictures, sheet.words, sheet.shapes, sheet.cells))
-        index += 1
-        while True:
-            try:
-                queue.put(arrays, timeout=5)
-                break
-            except Full:
-                parent = parent_process()
-                if parent is None or not parent.is_alive():
-                    return
-
-
-def draw_sheets(seed: int, start: int) -> Iterator[Sheet]:
-    """Training sheets from `start` on, each drawn by a second process while the one before is in use."""
-    context = get_context("spawn")
-    queue = context.Queue(maxsize=2)
-    process = context.Process(target=_draw_forever, args=(queue, seed, start), daemon=True)
-    process.start()
-    try:
-        while True:
-            yield Sheet(*(torch.from_numpy(values) for values in queue.get()))
-    finally:
-        queue.cancel_join_thread()
-        process.terminate()
-        process.join()

@@ -95,13 +95,24 @@ def build_config(tokenizer: PreTrainedTokenizerFast) -> InternVLConfig:
     )
 
 
+def _waves(width: int) -> torch.Tensor:
+    """Sines and cosines of a patch's row and column at several frequencies, (64, width)."""
+    side = SIZE_PX // 14
+    places = (torch.arange(side) + 0.5) / side
+    frequencies = torch.pi * 2 ** torch.linspace(-1, 2.5, width // 4)
+    angles = places[:, None] * frequencies
+    axis = torch.cat([angles.sin(), angles.cos()], dim=1)
+    rows, columns = axis[:, None].expand(-1, side, -1), axis[None].expand(side, -1, -1)
+    return torch.cat([rows, columns], dim=2).reshape(side * side, width)
+
+
 def build_model(config: InternVLConfig, seed: int) -> InternVLForConditionalGeneration:
-    """Fresh weights. The class starts position embeddings at zero; random ones tell places apart sooner."""
+    """Fresh weights. The class starts position embeddings at zero; waves tell places apart at once."""
     torch.manual_seed(seed)
     model = InternVLForConditionalGeneration(config)
     embeddings = model.model.vision_tower.embeddings
     with torch.no_grad():
-        embeddings.position_embeddings.normal_(std=0.2)
+        embeddings.position_embeddings[0, 1:] = _waves(model.config.vision_config.hidden_size)
         embeddings.cls_token.normal_(std=0.02)
     return model
 

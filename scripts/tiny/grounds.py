@@ -184,10 +184,32 @@ def portrait(count: int, generator: Generator) -> Tensor:
     return picture
 
 
+def figures(count: int, generator: Generator) -> Tensor:
+    """One to three large irregular patches with sharp edges: what stands out, but is no simple shape."""
+    kind = uniform(count, 0, 1, generator)
+    picture = torch.where(kind < 0.4, haze(count, generator), gradient(count, generator))
+    colours = mixed_colours((count, 3), generator)
+    noise = fractal(count, 1, generator)
+    for index in range(3):
+        dx, dy = XS - uniform(count, -0.8, 0.8, generator), YS - uniform(count, -0.8, 0.8, generator)
+        dx = dx * uniform(count, -0.8, 0.8, generator).exp()
+        around = torch.atan2(dy, dx)
+        radius = uniform(count, 0.25, 0.7, generator) * torch.ones_like(around)
+        for wave in range(1, 6):
+            swing = uniform(count, 0.0, 0.5, generator) / wave**0.5
+            phase = uniform(count, 0, 2 * torch.pi, generator)
+            radius = radius * (1 + swing * (wave * around + phase).cos())
+        inside = dx.square() + dy.square() < radius.square()
+        if index:
+            inside = inside & (uniform(count, 0, 1, generator) < 0.4)
+        shade = 1 + noise * uniform(count, -0.3, 0.3, generator)
+        picture = torch.where(inside, colours[:, index, :, None, None] * shade, picture)
+    return picture
+
+
 Ground = Callable[[int, Generator], Tensor]
-# How many of 32 pictures each ground gets: without a shape, and as the ground of a large shape.
+# How many of 36 pictures each ground gets without a shape, and of 32 as the ground of a large shape.
 GROUNDS: tuple[tuple[Ground, int, int], ...] = (
-    (flat, 2, 9), (gradient, 2, 7), (clouds, 5, 3), (haze, 4, 7), (layers, 6, 3), (blobs, 3, 0),
-    (stripes, 2, 2),
-    (boxes, 4, 1), (mosaic, 2, 0), (portrait, 2, 0),
+    (flat, 2, 9), (gradient, 2, 7), (clouds, 4, 3), (haze, 4, 7), (layers, 6, 3), (blobs, 3, 0),
+    (stripes, 2, 2), (boxes, 4, 1), (mosaic, 2, 0), (portrait, 3, 0), (figures, 4, 0),
 )  # fmt: skip

@@ -43,13 +43,14 @@ GRAMMAR = re.compile(
 
 @dataclass(frozen=True)
 class Measures:
-    """What N pictures measure: luma, contrast and detail of shape (N,), shares (N, 12), cells (N, 16, 16)."""
+    """Of N pictures: luma, contrast, detail (N,); shares (N, 12); the cells' colours and luma (N, 16, 16)."""
 
     luma: Tensor
     contrast: Tensor
     detail: Tensor
     shares: Tensor
     cells: Tensor
+    cell_luma: Tensor
 
     def words(self) -> Tensor:
         """Indices (N, 5): light, contrast, detail, first colour, second colour or NONE."""
@@ -80,13 +81,17 @@ class Measures:
         return clear & ((shares[:, 1] < SECOND_SHARE) | (shares[:, 1] - shares[:, 2] >= 0.04))
 
 
+def differing_neighbours(luma: Tensor) -> tuple[Tensor, Tensor]:
+    """Which cells of luma (N, 16, 16) differ from the next to the right (N, 16, 15) and below (N, 15, 16)."""
+    across = (luma[:, :, 1:] - luma[:, :, :-1]).abs() > DETAIL_STEP
+    return across, (luma[:, 1:] - luma[:, :-1]).abs() > DETAIL_STEP
+
+
 def measure(pictures: Tensor) -> Measures:
     """Measure uint8 RGB pictures of shape (N, 3, 112, 112)."""
-    step = SIZE_PX // GRID
-    means = torch.nn.functional.avg_pool2d(pictures.float(), step)
+    means = torch.nn.functional.avg_pool2d(pictures.float(), SIZE_PX // GRID)
     luma = means[:, 0] * 0.299 + means[:, 1] * 0.587 + means[:, 2] * 0.114
-    across = (luma[:, :, 1:] - luma[:, :, :-1]).abs() > DETAIL_STEP
-    down = (luma[:, 1:] - luma[:, :-1]).abs() > DETAIL_STEP
+    across, down = differing_neighbours(luma)
     pairs = across.flatten(1).sum(dim=1) + down.flatten(1).sum(dim=1)
     cells = name_colours(means.permute(0, 2, 3, 1) / 255)
     return Measures(
@@ -95,6 +100,7 @@ def measure(pictures: Tensor) -> Measures:
         detail=pairs / (2 * GRID * (GRID - 1)),
         shares=torch.nn.functional.one_hot(cells.flatten(1), len(COLOURS)).float().mean(dim=1),
         cells=cells,
+        cell_luma=luma,
     )
 
 

@@ -3,6 +3,7 @@
 Deterministic: the same seed and index give the same pictures.
 """
 
+import random
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +15,7 @@ from .grounds import GROUNDS, Ground, gradient, uniform
 from .labels import NONE, PLACES, SHAPES, SIZE_PX, measure
 from .palettes import any_colours, clear_colours, natural_colours
 
-CHUNK = 32
+CHUNK = 16
 VARIANTS = 3
 _PIXELS = torch.arange(SIZE_PX) + 0.5
 _MIN_DISTANCE = 0.16  # RGB distance between a shape and what surrounds it, below which nobody could see it
@@ -22,26 +23,37 @@ _MIN_DISTANCE = 0.16  # RGB distance between a shape and what surrounds it, belo
 
 @dataclass(frozen=True)
 class Sheet:
-    """Pictures (uint8, N x 3 x 112 x 112), their words (N, 5), shapes (N, 3), cells' colours (N, 16, 16)."""
+    """Uint8 pictures (N, 3, 112, 112), words (N, 5), shapes (N, 3), and what only helps training.
+
+    That is the cells' colours and luma, (N, 16, 16), and a shape's share of each patch, (N, 8, 8).
+    """
 
     pictures: Tensor
     words: Tensor
     shapes: Tensor
     cells: Tensor
+    cell_luma: Tensor
+    cover: Tensor
 
     def __len__(self) -> int:
         return len(self.pictures)
 
+    def take(self, rows: Tensor) -> "Sheet":
+        """The pictures in `rows`."""
+        return Sheet(**{name: values[rows] for name, values in vars(self).items()})
+
 
 def generator_for(seed: int, index: int) -> Generator:
     """The random numbers of sheet `index` of `seed`."""
-    return Generator().manual_seed((seed << 32) + index)
+    # Hashed, because the generator looks at 32 bits of its seed only: with seed and index side by side in 64 bits
+    # every seed drew the same pictures.
+    return Generator().manual_seed(random.Random(f"{seed}/{index}").getrandbits(32))
 
 
 def place_shapes(count: int, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
     """Centres (x, y) and halves (width, height) in px, each (2, count), and the place's index (count,).
 
-    Centres keep 3 px from the borders between places: a place is never a matter of one pixel.
+    Centres keep 4 px from the borders between places: a place is never a matter of one pixel.
     """
     place = torch.randint(len(PLACES), (count,), generator=generator)
     third, draws = SIZE_PX / 3, torch.rand((count, 4), generator=generator)
@@ -50,8 +62,8 @@ def place_shapes(count: int, generator: Generator) -> tuple[Tensor, Tensor, Tens
     half_width, half_height = half * (stretch / 2).exp(), half * (-stretch / 2).exp()
     centres = []
     for column, size, draw in ((place % 3, half_width, draws[:, 2]), (place // 3, half_height, draws[:, 3])):
-        low = torch.where(column == 0, (size * 0.8).clamp(max=third - 4), column * third + 3)
-        high = torch.where(column == 2, SIZE_PX - (size * 0.8).clamp(max=third - 4), (column + 1) * third - 3)
+        low = torch.where(column == 0, (size * 0.8).clamp(max=third - 5), column * third + 4)
+        high = torch.where(column == 2, SIZE_PX - (size * 0.8).clamp(max=third - 5), (column + 1) * third - 4)
         centres.append(low + (high - low) * draw)
     return torch.stack(centres), torch.stack([half_width, half_height]), place
 
@@ -82,7 +94,7 @@ def shape_masks(kinds: Tensor, centres: Tensor, halves: Tensor, turn: Tensor) ->
 def shape_colours(ground: Tensor, masks: Tensor, generator: Generator, clear: bool) -> Tensor:
     """For each picture the one of several candidate colours which stands out, (N, 3)."""
     count = len(ground)
-    candidates = clear_colours((count, 4), generator)
+    candidates = clear_colours((count, 4), generator, jitter=0.03 if clear else 0.06)
     if not clear:
         others = [any_colours((count, 2), generator), natural_colours((count, 2), generator)]
         candidates = torch.cat([candidates[:, :2], *others], dim=1)
@@ -126,6 +138,7 @@ def to_sheet(pictures: Tensor, masks: Tensor | None, shapes: Tensor) -> Sheet:
     """Round to bytes and measure; a shape's colour is its mean in the finished picture."""
     finished = pictures.clamp(0, 1).mul(255).round().to(torch.uint8)
     measures = measure(finished)
+    cover = torch.zeros((len(finished), 8, 8))
     if masks is not None:
         values = finished.float() / 255
         inside, around = (
@@ -134,7 +147,8 @@ def to_sheet(pictures: Tensor, masks: Tensor | None, shapes: Tensor) -> Sheet:
         is_seen = (inside - around).square().sum(dim=1).sqrt() >= _MIN_DISTANCE
         named = torch.stack([shapes[:, 0], name_colours(inside), shapes[:, 2]], dim=1)
         shapes = torch.where(is_seen[:, None], named, torch.full_like(named, NONE))
-    return Sheet(finished, measures.words(), shapes, measures.cells)
+        cover = torch.nn.functional.avg_pool2d(masks[:, 0], 14) * is_seen[:, None, None]
+    return Sheet(finished, measures.words(), shapes, measures.cells, measures.cell_luma, cover)
 
 
 def _vary(
@@ -157,12 +171,12 @@ def _finish(pictures: Tensor, masks: Tensor | None, shapes: Tensor, generator: G
     return to_sheet(pictures, masks, shapes)
 
 
-def _draw_chunk(ground: Ground, has_shape: bool, generator: Generator) -> list[Sheet]:
+def _draw_chunk(ground: Ground, has_shape: bool, chunk: int, generator: Generator) -> list[Sheet]:
     """One set of scenes, finished VARIANTS times: drawing a scene costs more than finishing it."""
-    scenes = effects.shade(ground(CHUNK, generator), generator)
+    scenes = effects.shade(ground(chunk, generator), generator)
     scenes = effects.add_bars(effects.blur(scenes, generator), generator)
     scenes = add_small_shapes(scenes, generator)
-    masks, shapes = torch.zeros((CHUNK, 1, 1, 1)), torch.full((CHUNK, 3), NONE)
+    masks, shapes = torch.zeros((chunk, 1, 1, 1)), torch.full((chunk, 3), NONE)
     if has_shape:
         scenes, masks, shapes = add_shapes(scenes, generator, clear=False)
     sheets = []
@@ -176,29 +190,27 @@ def _draw_chunk(ground: Ground, has_shape: bool, generator: Generator) -> list[S
 
 def join(sheets: list[Sheet]) -> Sheet:
     """One sheet of several."""
-    columns = zip(*((s.pictures, s.words, s.shapes, s.cells) for s in sheets), strict=True)
-    return Sheet(*(torch.cat(column) for column in columns))
+    return Sheet(**{name: torch.cat([getattr(sheet, name) for sheet in sheets]) for name in vars(sheets[0])})
 
 
-def draw_training_sheet(seed: int, index: int) -> Sheet:
-    """6,144 shuffled pictures: half with a large shape, on every ground in its share."""
+def draw_training_sheet(seed: int, index: int, chunk: int = CHUNK) -> Sheet:
+    """204 shuffled pictures a scene of a chunk: nearly half with a large shape, each ground in its share."""
     generator = generator_for(seed, index)
     chunks = [
         sheet
         for ground, plain, shaped in GROUNDS
         for has_shape, times in ((False, plain), (True, shaped))
         for _ in range(times)
-        for sheet in _draw_chunk(ground, has_shape, generator)
+        for sheet in _draw_chunk(ground, has_shape, chunk, generator)
     ]
     sheet = join(chunks)
-    order = torch.randperm(len(sheet), generator=generator)
-    return Sheet(sheet.pictures[order], sheet.words[order], sheet.shapes[order], sheet.cells[order])
+    return sheet.take(torch.randperm(len(sheet), generator=generator))
 
 
 def draw_clear_shapes(count: int, seed: int) -> Sheet:
-    """One large shape of a clear colour on a plain or gently shaded ground: the held-out set."""
+    """One large shape on a plain or gently shaded ground, both near a prototype colour: the held-out set."""
     generator = generator_for(seed, 0)
-    colours = clear_colours((count,), generator)[:, :, None, None]
+    colours = clear_colours((count,), generator, jitter=0.03)[:, :, None, None]
     slope = gradient(count, generator).mean(dim=1, keepdim=True) - 0.5
     ground = colours + slope * 0.12 * (uniform(count, 0, 1, generator) < 0.5)
     pictures, masks, shapes = add_shapes(
