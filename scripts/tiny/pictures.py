@@ -45,8 +45,8 @@ class Sheet:
 
 def generator_for(seed: int, index: int) -> Generator:
     """The random numbers of sheet `index` of `seed`."""
-    # Hashed, because the generator looks at 32 bits of its seed only: with seed and index side by side in 64 bits
-    # every seed drew the same pictures.
+    # Hashed, because the generator looks at 32 bits of its seed only: with seed and index side by side in 64
+    # bits every seed drew the same pictures.
     return Generator().manual_seed(random.Random(f"{seed}/{index}").getrandbits(32))
 
 
