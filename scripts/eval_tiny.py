@@ -11,12 +11,12 @@ import random
 from pathlib import Path
 
 import torch
-from tiny.batches import chat_text
+from tiny.batches import chat_text, split_tiles
 from tiny.colours import COLOURS, PROTOTYPES
 from tiny.evaluation import Captioner, read_frames, score_frames, score_sheet, solid_pictures
 from tiny.labels import GRAMMAR
 from tiny.pictures import draw_clear_shapes, draw_training_sheet
-from tiny.prompts import draw_prompt
+from tiny.prompts import DEFAULT_PROMPT, draw_prompt
 
 HELD_OUT_SEED = 2**30  # training seeds are below
 FRAMES_A_CLIP = 10
@@ -45,10 +45,13 @@ def evaluate_robustness(captioner: Captioner, count: int) -> dict[str, float]:
     others = sheet.pictures.flip(0)
     pairs = torch.stack([others, sheet.pictures], dim=1).flatten(0, 1)
     two = captioner.complete([chat_text([1, 1], "What happens?")] * count, pairs)
+    tiles = [torch.stack([*split_tiles(picture, 2, 1), picture]) for picture in sheet.pictures]
+    tiled = captioner.complete([chat_text([3], DEFAULT_PROMPT)] * count, torch.cat(tiles))
     scores = {
         "batch_equals_single": _agreement(alone, batched),
         "same_under_other_prompts": _agreement(batched, prompted),
         "two_frames_tell_the_last": _agreement(batched, two),
+        "two_tiles_and_thumbnail_tell_the_whole": _agreement(batched, tiled),
     }
     print("  ".join(f"{key} {value:.4g}" for key, value in scores.items()))
     return scores
@@ -73,7 +76,7 @@ def evaluate_videos(captioner: Captioner, folder: Path, is_verbose: bool) -> dic
     """Light and clear main colours on frames of every clip directly in `folder` that can be decoded."""
     total: dict[str, float] = {}
     for path in sorted(folder.iterdir()):
-        frames = list(read_frames(path, FRAMES_A_CLIP)) if path.is_file() else []
+        frames = read_frames(path, FRAMES_A_CLIP) if path.is_file() else []
         if not frames:
             continue
         pictures = torch.stack(frames)

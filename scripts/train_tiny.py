@@ -35,14 +35,19 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--work", type=Path, required=True, help="folder for the resumable state")
     parser.add_argument("--output", type=Path, required=True, help="folder for the finished checkpoint")
-    parser.add_argument("--steps", type=int, default=8000)
+    parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--workers", type=int, default=2, help="processes of one thread each; 1 on a GPU")
+    parser.add_argument("--workers", type=int, default=2, help="processes of one thread each; 1 with cuda")
     parser.add_argument("--resume", action="store_true", help="go on from the state in --work")
     parser.add_argument("--stop-after", type=int, default=None, help="stop at this step, to be resumed")
     parser.add_argument("--log-every", type=int, default=250)
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.workers not in (1, 2, 4, 8, 16):
+        parser.error(f"--workers {arguments.workers}: a batch is shared by 1, 2, 4, 8 or 16 processes")
+    if arguments.device == "cuda" and arguments.workers > 1:
+        parser.error("--device cuda goes with --workers 1")
+    return arguments
 
 
 def draw_batches(

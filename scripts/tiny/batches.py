@@ -52,7 +52,7 @@ def chat_text(images: list[int], prompt: str) -> str:
     return f"<|im_start|>user\n{head}{prompt}<|im_end|>\n<|im_start|>assistant\n"
 
 
-def _split_tiles(picture: Tensor, columns: int, rows: int) -> list[Tensor]:
+def split_tiles(picture: Tensor, columns: int, rows: int) -> list[Tensor]:
     """The tiles of a picture as if it had been that much larger, row by row."""
     size = (rows * SIZE_PX, columns * SIZE_PX)
     large = (
@@ -73,7 +73,7 @@ def _layouts(sheet: Sheet, rows: list[int], rng: random.Random) -> tuple[list[li
         if rng.random() < 0.5:
             columns, lines = rng.choice(((2, 1), (1, 2), (3, 1), (2, 2)))
             layouts.append([columns * lines + 1])
-            tiles.append([*_split_tiles(picture, columns, lines), picture])
+            tiles.append([*split_tiles(picture, columns, lines), picture])
         else:
             others = [rng.randrange(len(sheet)) for _ in range(rng.choice((1, 2, 3)))]
             layouts.append([1] * (len(others) + 1))

@@ -115,21 +115,36 @@ def squeeze(picture: Image.Image) -> Tensor:
     return torch.from_numpy(np.asarray(small).copy()).permute(2, 0, 1)
 
 
-def read_frames(path: Path, count: int) -> Iterator[Tensor]:
-    """Up to `count` frames spread over a video, squeezed; none when it cannot be decoded."""
+def read_frames(path: Path, count: int) -> list[Tensor]:
+    """Up to `count` different frames spread over a video, squeezed; those before an error, if one comes."""
+    frames: list[Tensor] = []
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:
-                return
+                return frames
             stream = container.streams.video[0]
+            begin, length = container.start_time or 0, container.duration or 0
             for index in range(count):
-                if container.duration:
-                    container.seek(int(container.duration * index / count) + (container.start_time or 0))
-                frame = next(container.decode(stream), None)
-                if frame is not None:
-                    yield squeeze(frame.to_image())
+                target = begin + length * index // count
+                container.seek(target)
+                frame = _frame_at(container.decode(stream), target / av.time_base)
+                picture = squeeze(frame.to_image()) if frame else None
+                if picture is not None and not any(torch.equal(picture, other) for other in frames):
+                    frames.append(picture)
     except av.FFmpegError:
-        return
+        # Damaged clips are among those people keep for tests; what was decoded of them still counts.
+        return frames
+    return frames
+
+
+def _frame_at(frames: Iterator[av.VideoFrame], seconds: float) -> av.VideoFrame | None:
+    """The first frame at or after a time, or the last there is: seeking alone stops at a keyframe before."""
+    last = None
+    for frame in frames:
+        last = frame
+        if frame.time is None or frame.time >= seconds:
+            break
+    return last
 
 
 def solid_pictures(colours: Tensor) -> Tensor:

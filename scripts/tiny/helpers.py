@@ -52,7 +52,8 @@ class Helpers(nn.Module):
     """Extra heads, dropped at export: they teach patches what they hold, visual tokens what is shown.
 
     Half-way up the tower a patch names its four cells, tells their luma and a shape's share of it; at the
-    top, which cells differ from the next. Without the share, places were still guessed after 45,000 pictures.
+    top, which cells differ from the next. Every visual token tells the shape: when only their mean did,
+    places were still guessed after 75,000 pictures (Muon and stronger position waves came with that change).
     """
 
     def __init__(self, vision_width: int, text_width: int) -> None:
