@@ -35,7 +35,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--work", type=Path, required=True, help="folder for the resumable state")
     parser.add_argument("--output", type=Path, required=True, help="folder for the finished checkpoint")
-    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--steps", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--workers", type=int, default=2, help="processes of one thread each; 1 with cuda")

@@ -27,6 +27,7 @@ class Batch:
     last_tile: Tensor
     words: Tensor
     shapes: Tensor
+    scaled: Tensor
     cells: Tensor
     cell_luma: Tensor
     cover: Tensor
@@ -107,6 +108,7 @@ def make_batch(
         last_tile=torch.tensor(np.cumsum([len(group) for group in tiles]) - 1),
         words=sheet.words[rows],
         shapes=sheet.shapes[rows],
+        scaled=sheet.scaled[rows],
         cells=sheet.cells[rows],
         cell_luma=sheet.cell_luma[rows],
         cover=sheet.cover[rows],

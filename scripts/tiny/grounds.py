@@ -210,6 +210,6 @@ def figures(count: int, generator: Generator) -> Tensor:
 Ground = Callable[[int, Generator], Tensor]
 # How many of 36 pictures each ground gets without a shape, and of 32 as the ground of a large shape.
 GROUNDS: tuple[tuple[Ground, int, int], ...] = (
-    (flat, 2, 9), (gradient, 2, 7), (clouds, 4, 3), (haze, 4, 7), (layers, 6, 3), (blobs, 3, 0),
+    (flat, 2, 12), (gradient, 2, 7), (clouds, 4, 3), (haze, 4, 4), (layers, 6, 3), (blobs, 3, 0),
     (stripes, 2, 2), (boxes, 4, 1), (mosaic, 2, 0), (portrait, 3, 0), (figures, 4, 0),
 )  # fmt: skip

@@ -12,6 +12,7 @@ from .colours import COLOURS
 from .labels import CONTRASTS, DETAILS, LIGHTS, PLACES, SHAPES, differing_neighbours
 
 _WORDS = (len(LIGHTS), len(CONTRASTS), len(DETAILS), len(COLOURS), len(COLOURS) + 1)
+_MEASURES = 3 + len(COLOURS)
 _SHAPE = (len(SHAPES) + 1, len(COLOURS) + 1, len(PLACES) + 1)
 
 
@@ -52,8 +53,10 @@ class Helpers(nn.Module):
     """Extra heads, dropped at export: they teach patches what they hold, visual tokens what is shown.
 
     Half-way up the tower a patch names its four cells, tells their luma and a shape's share of it; at the
-    top, which cells differ from the next. Every visual token tells the shape: when only their mean did,
-    places were still guessed after 75,000 pictures (Muon and stronger position waves came with that change).
+    top, which cells differ from the next. The mean visual token tells every measure as a number: the words
+    alone say little about where a threshold lies, and most wrong words stood next to one. Every visual token
+    tells the shape: when only their mean did, places were still guessed after 75,000 pictures (Muon and
+    stronger position waves came with that change).
     """
 
     def __init__(self, vision_width: int, text_width: int) -> None:
@@ -62,6 +65,7 @@ class Helpers(nn.Module):
         self.details = nn.Linear(vision_width, 4 + 1)
         self.differs = nn.Linear(vision_width, 8)
         self.words = nn.Linear(text_width, sum(_WORDS))
+        self.measures = nn.Linear(text_width, _MEASURES)
         self.shapes = nn.Linear(text_width, sum(_SHAPE))
 
     def forward(self, seen: Seen, batch: Batch) -> Tensor:
@@ -77,7 +81,11 @@ class Helpers(nn.Module):
         )
         neighbours = torch.cat([_by_patch(across), _by_patch(down)], dim=2)
         loss = loss + F.binary_cross_entropy_with_logits(self.differs(seen.top).float(), neighbours)
-        mean = seen.visual.mean(dim=1, keepdim=True)
+        mean = seen.visual.float().mean(dim=1, keepdim=True)
+        # In float32: bfloat16 rounds a bright picture's luma to the next whole step of 255.
+        with torch.autocast(mean.device.type, enabled=False):
+            told = self.measures(mean[:, 0])
+        loss = loss + 2 * (told - batch.scaled).abs().sum(dim=1).mean()
         for tokens, head, sizes, targets in (
             (mean, self.words, _WORDS, batch.words),
             (mean, self.shapes, _SHAPE, batch.shapes),

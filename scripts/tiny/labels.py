@@ -67,6 +67,11 @@ class Measures:
         second = torch.where(shares[:, 1] >= SECOND_SHARE, order[:, 1], torch.full_like(order[:, 1], NONE))
         return torch.stack([*columns, order[:, 0], second], dim=1)
 
+    def scaled(self) -> Tensor:
+        """All of it as numbers in about 0..1, (N, 15): luma, contrast, detail, the twelve shares."""
+        columns = [self.luma / 255, self.contrast / 64, self.detail]
+        return torch.cat([torch.stack(columns, dim=1), self.shares], dim=1)
+
     def are_clear(self) -> Tensor:
         """Whether each picture (N,) keeps off every threshold, so that its caption is not a coin toss."""
         clear = torch.ones(len(self.luma), dtype=torch.bool)

@@ -25,12 +25,14 @@ _MIN_DISTANCE = 0.16  # RGB distance between a shape and what surrounds it, belo
 class Sheet:
     """Uint8 pictures (N, 3, 112, 112), words (N, 5), shapes (N, 3), and what only helps training.
 
-    That is the cells' colours and luma, (N, 16, 16), and a shape's share of each patch, (N, 8, 8).
+    That is `Measures.scaled` (N, 15), the cells' colours and luma, (N, 16, 16), and a shape's share of each
+    patch, (N, 8, 8).
     """
 
     pictures: Tensor
     words: Tensor
     shapes: Tensor
+    scaled: Tensor
     cells: Tensor
     cell_luma: Tensor
     cover: Tensor
@@ -148,7 +150,15 @@ def to_sheet(pictures: Tensor, masks: Tensor | None, shapes: Tensor) -> Sheet:
         named = torch.stack([shapes[:, 0], name_colours(inside), shapes[:, 2]], dim=1)
         shapes = torch.where(is_seen[:, None], named, torch.full_like(named, NONE))
         cover = torch.nn.functional.avg_pool2d(masks[:, 0], 14) * is_seen[:, None, None]
-    return Sheet(finished, measures.words(), shapes, measures.cells, measures.cell_luma, cover)
+    return Sheet(
+        pictures=finished,
+        words=measures.words(),
+        shapes=shapes,
+        scaled=measures.scaled(),
+        cells=measures.cells,
+        cell_luma=measures.cell_luma,
+        cover=cover,
+    )
 
 
 def _vary(
