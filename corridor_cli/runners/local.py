@@ -75,8 +75,8 @@ def identify_model(settings: Settings) -> ModelIdentity:
     if chosen.engine == "echo":
         return ModelIdentity("echo", "none", ECHO_TILE_PX)
     info = read_checkpoint(chosen.model, chosen.revision)
-    is_mixed = chosen.enable_mixed_precision and not info.is_small
-    return ModelIdentity(info.identity, "auto" if is_mixed else "fp32", info.tile_px)
+    is_fixed = chosen.chosen_precision == "auto" and info.is_small
+    return ModelIdentity(info.identity, "fp32" if is_fixed else chosen.chosen_precision, info.tile_px)
 
 
 class _Run:
@@ -151,7 +151,7 @@ class _Run:
         setup = WorkerSetup(settings.decode, settings.scenes, settings.frames, slot_bytes, max_pixels, ())
         media = MediaPool(setup, arena_fd, num_workers, num_slots)
         engine = HostedEngine(
-            EngineSetup(chosen, slot_bytes), arena_fd, settings.errors, self._on_batch, self._reporter.warn
+            EngineSetup(chosen, slot_bytes, settings.caption), arena_fd, settings.errors, self._on_batch, self._reporter.warn
         )
         try:
             yield media, engine

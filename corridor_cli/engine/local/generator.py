@@ -6,37 +6,17 @@ Nothing is decided here: which sequences enter and what a failure means is the s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 
 from corridor_cli.engine.local.decoding import Decoder
 from corridor_cli.engine.local.kv_cache import KeyValueCache
 from corridor_cli.engine.local.network import Network, PackedPrompts
+from corridor_cli.engine.local.sequences import TokenSequence
 from corridor_cli.engine.local.tiles import TileRule, cut_tiles
-from corridor_cli.records import Request
 
 _STEPS_PER_LOOK = 8
 _BOUND_STEP = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A request made ready: token ids with the image tokens in place, frames uint8 (height, width, 3)."""
-
-    request: Request
-    token_ids: list[int]
-    frames: tuple[torch.Tensor, ...]
-    num_tiles: int
-
-    @property
-    def limit(self) -> int:
-        return self.request.generation.max_new_tokens
-
-    @property
-    def max_tokens(self) -> int:
-        """Tokens it needs room for, prompt and answer."""
-        return len(self.token_ids) + self.limit
 
 
 class Generator:
@@ -57,20 +37,24 @@ class Generator:
         self._image_token_id = image_token_id
         self._cache = KeyValueCache(network.shape.text, num_slots, max_tokens, network.device, network.dtype)
         self._decoder = Decoder(network, self._cache, max_new_tokens, end_token_ids)
-        self._running: list[Running] = []
+        self._running: list[TokenSequence] = []
         self._lengths: list[int] = []  # an upper bound of the tokens each running sequence has by now
         self.num_slots, self.max_tokens, self.max_new_tokens = num_slots, max_tokens, max_new_tokens
 
     @property
-    def running(self) -> Sequence[Running]:
+    def device(self) -> str:
+        return self._network.device
+
+    @property
+    def running(self) -> Sequence[TokenSequence]:
         """The sequences in the slots, in slot order."""
         return self._running
 
-    def has_room_for(self, sequence: Running) -> bool:
+    def has_room_for(self, sequence: TokenSequence) -> bool:
         """Whether a slot is long enough for it; whether one is free is another question."""
         return sequence.max_tokens <= self.max_tokens and sequence.limit <= self.max_new_tokens
 
-    def encode(self, sequences: Sequence[Running], max_tiles: int) -> torch.Tensor:
+    def encode(self, sequences: Sequence[TokenSequence], max_tiles: int) -> torch.Tensor:
         """Visual tokens of all frames in order, (V, hidden), at most `max_tiles` tiles at a time."""
         frames = [frame for sequence in sequences for frame in sequence.frames]
         encoded: list[torch.Tensor] = []
@@ -91,7 +75,7 @@ class Generator:
             encoded += [self._network.encode(batch).flatten(0, 1) for batch in full]
         return torch.cat(encoded)
 
-    def prefill(self, sequences: Sequence[Running], visual: torch.Tensor) -> None:
+    def prefill(self, sequences: Sequence[TokenSequence], visual: torch.Tensor) -> None:
         """Let sequences into the next free slots; `visual` is what `encode` gave for them."""
         first_slot = len(self._running)
         lengths = [len(sequence.token_ids) for sequence in sequences]
@@ -102,15 +86,19 @@ class Generator:
 
     def decode(self) -> None:
         """A few steps for all that run; on a CPU, where looking is free, none after one has ended."""
-        num_rows = len(self._running)
         for _ in range(_STEPS_PER_LOOK):
-            if self._network.device == "cpu" and any(self._decoder.finished(num_rows)):
+            if self.device == "cpu" and any(self._decoder.finished(len(self._running))):
                 return
+            self.advance(1)
+
+    def advance(self, num_steps: int) -> None:
+        """So many decode steps, whoever ends."""
+        for _ in range(num_steps):
             self._lengths = [length + 1 for length in self._lengths]
             longest = -(-max(self._lengths) // _BOUND_STEP) * _BOUND_STEP
-            self._decoder.step(num_rows, min(longest, self.max_tokens))
+            self._decoder.step(len(self._running), min(longest, self.max_tokens))
 
-    def take_finished(self) -> list[tuple[Running, list[int]]]:
+    def take_finished(self) -> list[tuple[TokenSequence, list[int]]]:
         """The sequences that have ended, with their new token ids; their slots are free then."""
         is_done = self._decoder.finished(len(self._running))
         slots = [slot for slot, done in enumerate(is_done) if done]
@@ -120,7 +108,7 @@ class Generator:
         self._close_gaps(set(slots))
         return ended
 
-    def clear(self) -> list[Running]:
+    def clear(self) -> list[TokenSequence]:
         """Give all slots up; the sequences that had them, to be started again."""
         running, self._running, self._lengths = self._running, [], []
         return running
@@ -138,7 +126,7 @@ class Generator:
     def _movable(self, free: set[int], num_left: int) -> list[int]:
         return [slot for slot in range(num_left, len(self._running)) if slot not in free]
 
-    def _pack(self, sequences: Sequence[Running], first_slot: int) -> PackedPrompts:
+    def _pack(self, sequences: Sequence[TokenSequence], first_slot: int) -> PackedPrompts:
         device = self._network.device
         ids = [token for sequence in sequences for token in sequence.token_ids]
         places = [
