@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # parameter of `run`: the flag and the setting it stands for
 _FLAGS = {
     "model": ("--model", "gpu_pipeline.internvl3.model"),
+    "load_format": ("--load-format", "gpu_pipeline.internvl3.load_format"),
+    "preset": ("--preset", "gpu_pipeline.internvl3.preset"),
     "engine": ("--engine", "gpu_pipeline.internvl3.engine"),
     "device": ("--device", "gpu_pipeline.internvl3.device"),
     "batch_size": ("--batch-size", "gpu_pipeline.internvl3.batch_size"),
@@ -47,6 +49,12 @@ def run(
     sets: Set = None,
     model: Annotated[
         str | None, typer.Option(metavar="MODEL", help="Hugging Face id, local folder, or tiny (bundled).")
+    ] = None,
+    load_format: Annotated[
+        str | None, typer.Option(metavar="auto|dummy", help="The model's weights, or random ones to measure.")
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(metavar="internvl3-1b|2b|8b", help="With dummy: the size to make.")
     ] = None,
     engine: Annotated[
         str | None, typer.Option(metavar="local|echo", help="Run the model, or make captions up to try out.")
