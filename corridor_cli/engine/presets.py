@@ -47,7 +47,7 @@ def describe_model(settings: ModelSettings) -> CheckpointInfo:
     if settings.load_format == "auto":
         if settings.preset is not None:
             raise UsageError(
-                f"got preset {settings.preset} with load_format auto, allowed: presets with load_format dummy",
+                f"got preset {settings.preset} with load_format auto, allowed: with load_format dummy",
                 hint="Add `--load-format dummy` for random weights, or name a checkpoint with `--model`.",
             )
         return read_checkpoint(settings.model, settings.revision)
@@ -59,7 +59,7 @@ def describe_model(settings: ModelSettings) -> CheckpointInfo:
     if settings.model is not None:
         raise UsageError(
             f"got load_format dummy and model {settings.model}, allowed: one of them",
-            hint="Leave the model out (`--set gpu_pipeline.internvl3.model=null`), or load_format and preset.",
+            hint="Leave the model out (`--set gpu_pipeline.internvl3.model=null`), or the other two.",
         )
     return preset_info(settings.preset)
 

@@ -1,8 +1,8 @@
-"""The names of a network's tensors: the canonical ones with their shapes, and under which others they are stored.
+"""The names of a network's tensors: the canonical ones with their shapes, and others they are stored under.
 
-Canonical is what the first `-hf` checkpoints call them (`engine/local/tensors.py`). Stored they may also be as
-transformers now calls them (`model.vision_tower…`, `lm_head.weight`), or as in the original layout, where the
-queries, keys and values of the vision encoder are one tensor. Nothing else differs: both layouts shuffle
+Canonical is what the first `-hf` checkpoints call them (`engine/local/tensors.py`). Stored they may also be
+as transformers now calls them (`model.vision_tower…`, `lm_head.weight`), or as in the original layout, where
+the queries, keys and values of the vision encoder are one tensor. Nothing else differs: both layouts shuffle
 pixels alike (`ps_version` v2), so the projector's weights stay in their order.
 """
 
@@ -52,9 +52,8 @@ def stored_names(canonical: str) -> tuple[StoredName, ...]:
     part, _, rest = canonical.partition(".")
     if part == "language_model":
         inner = rest.removeprefix("model.")
-        newer = (
-            [rest] if canonical == LM_HEAD else [f"model.language_model.{inner}", f"language_model.{inner}"]
-        )
+        prefixes = ("model.language_model", "language_model")
+        newer = [rest] if canonical == LM_HEAD else [f"{prefix}.{inner}" for prefix in prefixes]
     else:
         newer = [f"model.{canonical}"]
     return (StoredName(canonical), *map(StoredName, newer), _original_name(canonical))

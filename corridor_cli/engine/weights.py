@@ -105,9 +105,10 @@ def check_tensors(weights: Weights, folder: Path, shape: NetworkShape) -> None:
             continue
         found = weights.tensors[stored.name]
         where = f"{folder / found.file}: {stored.name}"
-        if found.shape != stored.shape(size):
+        wanted = stored.shape(size)
+        if found.shape != wanted:
             raise ModelError(
-                f"{where} has shape {list(found.shape)} where config.json asks for {list(stored.shape(size))}.",
+                f"{where} has shape {list(found.shape)} where config.json asks for {list(wanted)}.",
                 hint="The weights and the config are of different models: download the checkpoint again.",
             )
         if found.dtype not in _FLOATS:

@@ -71,8 +71,8 @@ def text_shape(text: Json, *, is_tied: bool) -> TextShape:
     head_dim = count(text, "head_dim", _DEFAULT_QWEN3_HEAD_DIM if is_qwen3 else max(1, hidden // num_heads))
     if num_heads % num_kv_heads or (head_dim % 2) or (not is_qwen3 and hidden % num_heads):
         raise ValueError(
-            f"{num_heads} heads of {head_dim}, {num_kv_heads} key-value heads and hidden_size {hidden} do not "
-            "fit together"
+            f"{num_heads} heads of {head_dim}, {num_kv_heads} key-value heads and hidden_size {hidden} do "
+            "not fit together"
         )
     return TextShape(
         family="qwen3" if is_qwen3 else "qwen2",
