@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from corridor_cli.cli.options import ConfigFile, Set, read_sets
+from corridor_cli.cli.options import ConfigFile, LoadFormat, Preset, Set, read_sets
 from corridor_cli.cli.results import show
 from corridor_cli.errors import UsageError, VlmtlError
 from corridor_cli.printable import printable
@@ -50,12 +50,8 @@ def run(
     model: Annotated[
         str | None, typer.Option(metavar="MODEL", help="Hugging Face id, local folder, or tiny (bundled).")
     ] = None,
-    load_format: Annotated[
-        str | None, typer.Option(metavar="auto|dummy", help="The model's weights, or random ones to measure.")
-    ] = None,
-    preset: Annotated[
-        str | None, typer.Option(metavar="internvl3-1b|2b|8b", help="With dummy: the size to make.")
-    ] = None,
+    load_format: LoadFormat = None,
+    preset: Preset = None,
     engine: Annotated[
         str | None, typer.Option(metavar="local|echo", help="Run the model, or make captions up to try out.")
     ] = None,

@@ -33,14 +33,14 @@ _SPECIAL_TOKENS = (
 )  # fmt: skip
 # Whole words of the vocabulary, so that a prompt comes to about as many tokens as with the real one.
 _WORDS = (
-    "a about all an and any are as at background be been behind blue both bright but by camera can car centre "
-    "clear close colour colours dark describe detail details does each face features few first foreground "
-    "frame frames from front give green ground hand happen happens has have how image in into is it its left "
-    "light like list look main many more moving name near no not object objects of on one or other out over "
-    "part people person picture red right scene see seen sentence sentences shape shot show shown side sky so "
-    "some subject text than that the their them then there these they this those three through time to tree "
-    "two under up user video visible was water we what when where which while white who why will with words "
-    "write yellow you your assistant system"
+    "a about all an and any are as at background be been behind blue both bright but by camera can car "
+    "centre clear close colour colours dark describe detail details does each face features few first "
+    "foreground frame frames from front give green ground hand happen happens has have how image in "
+    "into is it its left light like list look main many more moving name near no not object objects of "
+    "on one or other out over part people person picture red right scene see seen sentence sentences "
+    "shape shot show shown side sky so some subject text than that the their them then there these they "
+    "this those three through time to tree two under up user video visible was water we what when where "
+    "which while white who why will with words write yellow you your assistant system"
 )
 _SPACE = "Ġ"  # how byte-level vocabularies write a space
 
@@ -65,6 +65,15 @@ class DummySource:
             numbers[done : done + len(part)] = part
             start, done = 0, done + len(part)
         return numbers.view(shape)
+
+
+def _constant(name: str) -> float | None:
+    *_, part, last = name.split(".")
+    if last.startswith("lambda_"):
+        return _LAYER_SCALE
+    if "norm" in part:
+        return 0.0 if last == "bias" else 1.0
+    return None
 
 
 def dummy_tokenizer() -> Any:
@@ -101,6 +110,6 @@ def _merges() -> list[tuple[str, str]]:
         for spelled in (_SPACE + word, word, word.capitalize()):
             for end in range(1, len(spelled)):
                 merges.setdefault((spelled[:end], spelled[end]))
-    for pair in product(ascii_lowercase, repeat=2):
-        merges.setdefault(pair)
+    for first, second in product(ascii_lowercase, repeat=2):
+        merges.setdefault((first, second))
     return list(merges)

@@ -32,7 +32,7 @@ def open_source(info: CheckpointInfo, device: str, dtype: torch.dtype) -> Tensor
 
 
 class SafetensorsSource:
-    """A `TensorSource` over safetensors files of any InternVL layout, mapped into memory and not read ahead."""
+    """A `TensorSource` over safetensors files of any InternVL layout, mapped and not read ahead."""
 
     def __init__(self, files: list[Path], device: str, dtype: torch.dtype, *, is_tied: bool) -> None:
         self._device = device
@@ -40,7 +40,7 @@ class SafetensorsSource:
         self._is_tied = is_tied
         self._files = files
         self._shard_of: Mapping[str, tuple[Path, Any]] = {
-            name: (file, shard) for file in files for shard in [_open(file)] for name in shard.keys()
+            name: (file, shard) for file in files for shard in [_open(file)] for name in _names(shard)
         }
 
     def tensor(self, name: str, shape: tuple[int, ...]) -> torch.Tensor:
@@ -62,9 +62,8 @@ class SafetensorsSource:
             else:
                 tensor = rows[stored.third * shape[0] : (stored.third + 1) * shape[0]]
         except SafetensorError as error:
-            raise ModelError(
-                f"{file}: {stored.name} cannot be read: {error}.", hint=_DOWNLOAD_AGAIN
-            ) from error
+            problem = f"{file}: {stored.name} cannot be read: {error}."
+            raise ModelError(problem, hint=_DOWNLOAD_AGAIN) from error
         assert isinstance(tensor, torch.Tensor)
         return tensor.to(device=self._device, dtype=self._dtype)
 
@@ -77,11 +76,12 @@ def load_tokenizer(info: CheckpointInfo) -> Any:
     silence_transformers()
     if info.layout == "dummy":
         return dummy_tokenizer()
-    from transformers import AutoTokenizer, Qwen2Tokenizer
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast, Qwen2Tokenizer
 
-    # An original checkpoint's config is of a kind only its own code knows, and its Qwen2 vocabulary may have
-    # no tokenizer.json: the class is named, so that nothing has to be looked up.
-    loader = Qwen2Tokenizer if info.layout == "original" else AutoTokenizer
+    loader: Any = AutoTokenizer
+    if info.layout == "original":  # of a kind that only its own code knows, so the class must be named
+        has_json = (Path(info.path) / "tokenizer.json").is_file()
+        loader = PreTrainedTokenizerFast if has_json else Qwen2Tokenizer
     try:
         return loader.from_pretrained(info.path, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # transformers raises any type for a tokenizer it cannot take
@@ -95,6 +95,10 @@ def silence_transformers() -> None:
 
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity(logging.ERROR)
+
+
+def _names(shard: Any) -> list[str]:
+    return list(shard.keys())
 
 
 def _open(file: Path) -> Any:
