@@ -86,6 +86,8 @@ class ModelSettings:
 
     model: str | None = None
     revision: str | None = None
+    load_format: Literal["auto", "dummy"] = "auto"
+    preset: Literal["internvl3-1b", "internvl3-2b", "internvl3-8b"] | None = None
     engine: Literal["local", "echo"] = "local"
     device: Device = "auto"
     batch_size: AutoOrCount = "auto"

@@ -1,4 +1,4 @@
-"""Turns tensors of a checkpoint into what a forward pass uses: one dtype, one device, fused where it helps."""
+"""Turns tensors of a checkpoint into what a forward pass uses: of one dtype, on one device, fused."""
 
 from __future__ import annotations
 

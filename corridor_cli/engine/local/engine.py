@@ -9,8 +9,9 @@ from corridor_cli.engine.batching import max_pending
 from corridor_cli.engine.local.generator import Generator
 from corridor_cli.engine.local.load import Loaded, load
 from corridor_cli.engine.local.memory import release_memory
-from corridor_cli.engine.local.scheduler import Scheduler, StageSizes
+from corridor_cli.engine.local.scheduler import Scheduler
 from corridor_cli.engine.local.sizing import Expected, find_costs, memory_budget, size_stages
+from corridor_cli.engine.local.stages import Stages, StageSizes
 from corridor_cli.engine.recovery import BatchSizer
 from corridor_cli.records import Caption, EngineInfo, Request
 from corridor_cli.settings import CaptionSettings, ModelSettings
@@ -43,24 +44,23 @@ class LocalEngine:
         expected = self._expect(loaded)
         costs = find_costs(loaded, expected)
         budget = memory_budget(loaded.device, settings.gpu_memory_fraction)
-        sizes = size_stages(costs, loaded.slot_bytes(expected.max_tokens), budget, loaded.device, settings, expected)
+        sizes = size_stages(
+            costs, loaded.slot_bytes(expected.max_tokens), budget, loaded.device, settings, expected
+        )
 
         def make_generator(max_tokens: int, max_new_tokens: int) -> Generator:
             num_fitting = int(budget // loaded.slot_bytes(max_tokens))
             num_slots = max(1, min(sizes.slot_limit, num_fitting))
             return loaded.make_generator(num_slots, max_tokens, max_new_tokens)
 
-        self._scheduler = Scheduler(
-            loaded.translator,
-            make_generator,
-            make_generator(expected.max_tokens, expected.max_new_tokens),
-            StageSizes(
-                slots=BatchSizer(sizes.num_slots, sizes.slot_limit),
-                tiles=BatchSizer(sizes.num_tiles, sizes.num_tiles),
-                tokens=BatchSizer(sizes.num_tokens, sizes.num_tokens),
-            ),
-            self._on_batch,
+        stage_sizes = StageSizes(
+            slots=BatchSizer(sizes.num_slots, sizes.slot_limit),
+            tiles=BatchSizer(sizes.num_tiles, sizes.num_tiles),
+            tokens=BatchSizer(sizes.num_tokens, sizes.num_tokens),
         )
+        generator = make_generator(expected.max_tokens, expected.max_new_tokens)
+        stages = Stages(generator, make_generator, stage_sizes)
+        self._scheduler = Scheduler(loaded.translator, stages, loaded.device, self._on_batch)
         return EngineInfo(
             engine="local",
             model_id=loaded.info.model_id,

@@ -66,7 +66,7 @@ class Generator:
             num_waiting += len(tiles)
             if num_waiting < max_tiles and number < len(frames):
                 continue
-            *full, rest = torch.cat(waiting).split(max_tiles)
+            *full, rest = torch.split(torch.cat(waiting), max_tiles)
             if len(rest) == max_tiles or number == len(frames):
                 full.append(rest)
                 waiting, num_waiting = [], 0

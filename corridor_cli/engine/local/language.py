@@ -1,17 +1,17 @@
 """Qwen2 and Qwen3: embeddings in, the next token out.
 
-After transformers' `modeling_qwen2.py` and `modeling_qwen3.py`. What differs: tokens of all sequences stand in
-one row without padding, queries, keys and values are one matrix, and so are gate and up. How a token sees the
-ones before it is the caller's business: prefill and decode step hand in an `Attend`.
+After transformers' `modeling_qwen2.py` and `modeling_qwen3.py`. What differs: tokens of all sequences stand
+in one row without padding, queries, keys and values are one matrix, and so are gate and up. How a token sees
+the ones before it is the caller's business: prefill and decode step hand in an `Attend`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 
-from corridor_cli.engine.local.building import Builder
+from corridor_cli.engine.local.building import Builder, Norm
 from corridor_cli.engine.local.linear import gated
 from corridor_cli.engine.local.shape import TextShape
 
@@ -57,12 +57,11 @@ class LanguageLayer:
             width,
             has_bias=shape.has_qkv_bias,
         )
-        norms = [
-            build.norm(f"{attention}.{part}_norm", shape.head_dim, shape.norm_eps)
-            for part in "qk"
-            if shape.has_qk_norm
-        ]
-        self._query_norm, self._key_norm = norms or (None, None)
+        self._query_norm: Norm | None = None
+        self._key_norm: Norm | None = None
+        if shape.has_qk_norm:
+            self._query_norm = build.norm(f"{attention}.q_norm", shape.head_dim, shape.norm_eps)
+            self._key_norm = build.norm(f"{attention}.k_norm", shape.head_dim, shape.norm_eps)
         self._out = build.linear([(f"{attention}.o_proj", width)], heads, has_bias=False)
         self._gate_up = build.linear(
             [(f"{name}.mlp.{part}_proj", shape.intermediate) for part in ("gate", "up")],
@@ -80,10 +79,10 @@ class LanguageLayer:
         x = x + self._out(seen.flatten(1))
         return x + self._down(gated(self._gate_up(self._norm_after(x))))
 
-    def _split(self, qkv: torch.Tensor) -> list[torch.Tensor]:
+    def _split(self, qkv: torch.Tensor) -> Sequence[torch.Tensor]:
         shape = self._shape
-        heads = qkv.unflatten(1, (-1, shape.head_dim))
-        return list(heads.split([shape.num_heads, shape.num_kv_heads, shape.num_kv_heads], dim=1))
+        heads = qkv.view(len(qkv), -1, shape.head_dim)
+        return torch.split(heads, [shape.num_heads, shape.num_kv_heads, shape.num_kv_heads], dim=1)
 
 
 class LanguageModel:

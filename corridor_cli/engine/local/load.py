@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from corridor_cli.engine.base import FrameStore
-from corridor_cli.engine.checkpoint import CheckpointInfo, read_checkpoint
+from corridor_cli.engine.checkpoint import CheckpointInfo
 from corridor_cli.engine.local.failures import is_out_of_memory
 from corridor_cli.engine.local.generator import Generator
 from corridor_cli.engine.local.linear import LinearKind
@@ -15,6 +15,7 @@ from corridor_cli.engine.local.network import Network
 from corridor_cli.engine.local.sequences import Translator
 from corridor_cli.engine.local.sources import load_tokenizer, open_source
 from corridor_cli.engine.local.tiles import TileRule
+from corridor_cli.engine.presets import describe_model
 from corridor_cli.errors import ModelError
 from corridor_cli.hardware import choose_device, choose_dtype, choose_threads, machine_key
 from corridor_cli.settings import ModelSettings
@@ -59,7 +60,7 @@ class Loaded:
 
 def load(settings: ModelSettings, frames: FrameStore) -> Loaded:
     """The checkpoint the settings name, on the device they name. Raises `ModelError`."""
-    info = read_checkpoint(settings.model, settings.revision)
+    info = describe_model(settings)
     assert info.shape is not None, "checked by create_engine"
     device = choose_device(settings.device)
     threads = choose_threads(info.is_small)

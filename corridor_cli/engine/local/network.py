@@ -48,7 +48,7 @@ class Network:
 
     @torch.inference_mode()
     def encode(self, tiles: torch.Tensor) -> torch.Tensor:
-        """Normalised tiles (N, 3, side, side), any float dtype, to visual tokens (N, tokens_per_tile, hidden)."""
+        """Normalised tiles (N, 3, side, side) to visual tokens (N, tokens_per_tile, hidden)."""
         return self.vision.encode(tiles.to(self.dtype))
 
     @torch.inference_mode()

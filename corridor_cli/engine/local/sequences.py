@@ -35,7 +35,10 @@ class TokenSequence:
 
 
 class Translator:
-    """Knows one checkpoint's prompt layout, tiles and tokenizer; `max_context_tokens` bounds prompt and answer."""
+    """Knows one checkpoint's prompt layout, tiles and tokenizer.
+
+    `max_context_tokens` bounds prompt and answer together.
+    """
 
     def __init__(
         self,

@@ -1,8 +1,8 @@
-"""How many sequences, tiles and prompt tokens may be worked on together, from free memory and a measured cost.
+"""How many sequences, tiles and prompt tokens may be worked on together: free memory and a measured cost.
 
-Keys and values are arithmetic. What the passes need beside them is a straight line in their size: two sizes are
-run and measured, and a tenth is added. The measurement is kept for each machine. On a CPU, time decides: beyond
-a few sequences a larger batch gains nothing once the processor is busy.
+Keys and values are arithmetic. What the passes need beside them is a straight line in their size: two sizes
+are run and measured, and a tenth is added. The measurement is kept for each machine. On a CPU, time decides:
+beyond a few sequences a larger batch gains nothing once the processor is busy.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _EXPECTED_NEW_TOKENS = 64
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What a typical request asks: the tokens of its prompt, the most new ones, the tiles of its one frame."""
+    """What a typical request asks: its prompt, the most new tokens, the tiles of its one frame."""
 
     token_ids: tuple[int, ...]
     max_new_tokens: int
@@ -201,7 +201,7 @@ def measure_costs(generator: Generator, network: Network, sequence: TokenSequenc
 def pass_bytes(shape: NetworkShape, itemsize: int) -> tuple[int, int]:
     """Reckoned memory of a tile in the vision pass and of a token in the prefill, beside the weights.
 
-    The widest moment is the MLP: its input, the residual, what goes into and what comes out of the activation.
+    The widest moment is the MLP: input, residual, and both sides of the activation.
     """
     vision, text = shape.vision, shape.text
     tile = vision.num_positions * (2 * vision.hidden + 2 * vision.intermediate) * itemsize

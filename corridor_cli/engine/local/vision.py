@@ -11,10 +11,11 @@ import torch
 from torch.nn import functional
 
 from corridor_cli.engine.local.attention import attend_tiles
-from corridor_cli.engine.local.building import Builder
+from corridor_cli.engine.local.building import Builder, Norm
 from corridor_cli.engine.local.shape import NetworkShape, VisionShape
 
 _PROJECTOR_EPS = 1e-5
+_QK_NORM_EPS = 1e-6
 
 
 class VisionLayer:
@@ -29,8 +30,11 @@ class VisionLayer:
         self._qkv = build.linear(
             [(f"{attention}.{part}_proj", width) for part in "qkv"], width, has_bias=shape.has_qkv_bias
         )
-        norms = [build.norm(f"{attention}.{part}_norm", width, 1e-6) for part in "qk" if shape.has_qk_norm]
-        self._query_norm, self._key_norm = norms or (None, None)
+        self._query_norm: Norm | None = None
+        self._key_norm: Norm | None = None
+        if shape.has_qk_norm:
+            self._query_norm = build.norm(f"{attention}.q_norm", width, _QK_NORM_EPS)
+            self._key_norm = build.norm(f"{attention}.k_norm", width, _QK_NORM_EPS)
         self._out = build.linear(
             [(f"{attention}.projection_layer", width)], width, has_bias=True, scale=f"{name}.lambda_1"
         )
