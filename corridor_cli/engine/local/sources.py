@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from corridor_cli.engine.checkpoint import CheckpointInfo
+from corridor_cli.engine.checkpoint_files import added_tokens, read_json
 from corridor_cli.engine.local.dummy import DummySource, dummy_tokenizer
 from corridor_cli.engine.local.tensors import TensorSource
 from corridor_cli.engine.tensor_names import find_stored
@@ -76,17 +77,47 @@ def load_tokenizer(info: CheckpointInfo) -> Any:
     silence_transformers()
     if info.layout == "dummy":
         return dummy_tokenizer()
-    from transformers import AutoTokenizer, PreTrainedTokenizerFast, Qwen2Tokenizer
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-    loader: Any = AutoTokenizer
-    if info.layout == "original":  # of a kind that only its own code knows, so the class must be named
-        has_json = (Path(info.path) / "tokenizer.json").is_file()
-        loader = PreTrainedTokenizerFast if has_json else Qwen2Tokenizer
+    folder = Path(info.path)
     try:
-        return loader.from_pretrained(info.path, local_files_only=True, trust_remote_code=False)
+        if info.layout != "original":
+            return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        if (folder / "tokenizer.json").is_file():  # named, as the config is of a kind only its code knows
+            return PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+        return _join_vocabulary(folder)
     except Exception as error:  # transformers raises any type for a tokenizer it cannot take
         first_line = next(iter(str(error).strip().splitlines()), "")
         raise ModelError(f"The tokenizer in {info.path} cannot be loaded: {first_line[:300]}") from error
+
+
+def _join_vocabulary(folder: Path) -> Any:
+    """A Qwen2 tokenizer from its parts, the added tokens under the very ids their files give.
+
+    `from_pretrained` would number them on from the end of the vocabulary, which is right only without gaps.
+    """
+    from transformers import AddedToken, Qwen2Tokenizer
+
+    config = read_json(folder / "tokenizer_config.json")
+    entries = {entry["content"]: entry for entry in (config.get("added_tokens_decoder") or {}).values()}
+    added = added_tokens(folder)
+    lines = (folder / "merges.txt").read_text(encoding="utf-8").splitlines()
+    merges = [tuple(line.split(" ")) for line in lines if line and not line.startswith("#version")]
+    names = {
+        key: value["content"] if isinstance(value, dict) else value
+        for key in ("eos_token", "pad_token")
+        if (value := config.get(key)) is not None
+    }
+    tokenizer = Qwen2Tokenizer(
+        vocab=read_json(folder / "vocab.json") | added,
+        merges=merges,
+        clean_up_tokenization_spaces=False,
+        **names,
+    )
+    for name in added:
+        is_special = bool(entries.get(name, {}).get("special", True))
+        tokenizer.add_tokens([AddedToken(name, special=is_special, normalized=False)], is_special)
+    return tokenizer
 
 
 def silence_transformers() -> None:
