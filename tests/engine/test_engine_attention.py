@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 import pytest
 import torch
@@ -65,7 +65,7 @@ def test_prompts_do_not_see_each_other(
     queries = sample(bounds[-1], heads, dim, dtype=dtype)
     keys, values = (sample(bounds[-1], kv_heads, dim, dtype=dtype, seed=seed) for seed in (1, 2))
     found = attend_prefill(queries, keys, values, bounds)
-    for start, end in zip(bounds, bounds[1:], strict=False):
+    for start, end in pairwise(bounds):
         wanted = reference(queries[start:end], keys[start:end], values[start:end], is_causal=True)
         assert error(found[start:end], wanted) < BOUND[dtype]
 

@@ -97,7 +97,9 @@ def test_int8_keeps_each_row(
     for layer in int8_layers(weight, bias, activation):
         found = layer(x)
         assert found.dtype == dtype
-        assert worst_row_error(found, reference(x, weight, bias, activation)) < 0.03
+        # Inputs and weights each lose about 0.008 of a row's norm; a gate doubles that.
+        bound = 0.04 if activation == "silu_mul" else 0.02
+        assert worst_row_error(found, reference(x, weight, bias, activation)) < bound
 
 
 def test_a_loud_token_does_not_drown_the_others() -> None:

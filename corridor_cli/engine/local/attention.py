@@ -1,7 +1,7 @@
 """Attention, the one place that differs by device: over a tile, over packed prompts, over the cache.
 
-`attention_for` is where a device gets its own way. What is here is SDPA, which is right everywhere and was the
-quickest way measured on the CPU (docs/performance.md, "Arithmetic on the CPU"); the scale is 1/sqrt(head_dim).
+`attention_for` is where a device gets its own way. What is here is SDPA, right everywhere and the quickest
+way measured on the CPU (docs/performance.md, "Arithmetic on the CPU"); the scale is 1 / sqrt(head_dim).
 Cache layout: (slots, max_len, kv_heads, head_dim), the one flash kernels read.
 """
 
@@ -44,8 +44,9 @@ def attention_for(device: torch.device) -> Attention:
 
 
 def attend_full(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    """Every token sees every token: each (tiles, tokens, heads, head_dim) -> (tiles, tokens, heads * head_dim).
+    """Every token sees every token.
 
+    queries, keys and values (tiles, tokens, heads, head_dim) -> (tiles, tokens, heads * head_dim).
     Views into a fused (tiles, tokens, 3 * hidden) are fine: copies cost as much as they save.
     """
     out = F.scaled_dot_product_attention(
@@ -57,8 +58,8 @@ def attend_full(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
 def attend_prefill(queries: Tensor, keys: Tensor, values: Tensor, bounds: Sequence[int]) -> Tensor:
     """Packed prompts, each causal and alone.
 
-    queries (tokens, heads, head_dim), keys and values (tokens, kv_heads, head_dim) -> (tokens, heads * head_dim);
-    `bounds` are cumulative lengths, from 0 to tokens.
+    queries (tokens, heads, head_dim), keys and values (tokens, kv_heads, head_dim) -> (tokens, heads *
+    head_dim); `bounds` are cumulative lengths, from 0 to tokens.
     """
     out = torch.empty_like(queries, memory_format=torch.contiguous_format)
     for start, end in pairwise(bounds):
@@ -70,7 +71,7 @@ def attend_prefill(queries: Tensor, keys: Tensor, values: Tensor, bounds: Sequen
 
 
 def decode_rows(lengths: Tensor, longest: int, dtype: torch.dtype) -> DecodeRows:
-    """The rows of a step: `lengths` (rows,), none above `longest`, which the caller knows without asking the device.
+    """The rows of a step: `lengths` (rows,), none above `longest`, which the caller keeps on the host.
 
     A row of length 0, a free slot, looks at position 0: softmax over nothing is NaN.
     """
@@ -82,8 +83,8 @@ def decode_rows(lengths: Tensor, longest: int, dtype: torch.dtype) -> DecodeRows
 def attend_decode(queries: Tensor, keys: Tensor, values: Tensor, rows: DecodeRows) -> Tensor:
     """One token a row: queries (rows, heads, head_dim) -> (rows, heads * head_dim).
 
-    keys and values are the cache, (slots, max_len, kv_heads, head_dim); row i reads slot i. What lies beyond a
-    row's length does not count but must be finite.
+    keys and values are the cache, (slots, max_len, kv_heads, head_dim); row i reads slot i. What lies beyond
+    a row's length does not count but must be finite.
     """
     num_rows, num_heads, head_dim = queries.shape
     num_kv_heads, longest = keys.shape[2], rows.mask.shape[-1]
