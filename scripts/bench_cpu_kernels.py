@@ -2,9 +2,9 @@
 
     python scripts/bench_cpu_kernels.py [--repeats 5] [--threads 1] [--only vision|prefill|decode|alloc]
 
-With one thread the clock is that thread's own processor time, which other work on the machine disturbs little
-(its caches, not its share); with more it is wall time, worth something only on an idle machine. Prints a table,
-sums by composition, and one line of JSON last.
+With one thread the clock is that thread's own processor time, which other work disturbs little (its caches,
+not its share); with more it is wall time, worth something only on an idle machine. Prints a table, sums by
+composition, and one line of JSON last.
 """
 
 from __future__ import annotations
@@ -75,9 +75,8 @@ class Clock:
             seconds.append(now() - start)
         median = statistics.median(seconds)
         found = Row(stage, piece, way, rows, median * 1e3, min(seconds) * 1e3, flop / median / 1e9)
-        print(
-            f"{stage:8} {piece:8} {way:7} {rows:5} {found.median_ms:9.3f} {found.min_ms:9.3f} {found.gflops:7.0f}"
-        )
+        times = f"{found.median_ms:9.3f} {found.min_ms:9.3f} {found.gflops:7.0f}"
+        print(f"{stage:8} {piece:8} {way:7} {rows:5} {times}", flush=True)
         return found
 
 
@@ -146,7 +145,7 @@ STAGES = {"vision": vision, "prefill": prefill, "decode": decode, "alloc": alloc
 
 
 def composed(rows: list[Row]) -> dict[str, float]:
-    """Seconds of all layers by adding pieces up: a tile, a prompt of 300 tokens, a step. No norms, no residuals."""
+    """Seconds of all layers, pieces added up: a tile, a prompt of 300 tokens, a step. No norms or residuals."""
     times = {(row.stage, row.piece, row.way, row.rows): row.median_ms / 1e3 for row in rows}
 
     def total(stage: str, way: str, count: int, attend: str) -> float:
@@ -191,10 +190,15 @@ def main() -> None:
     for name, seconds in sums.items():
         print(f"{name:34} {seconds:7.3f} s")
     machine = {
-        "processor": processor(), "cores": os.cpu_count(), "load": os.getloadavg()[0], "torch": torch.__version__,
-        "amx": torch.cpu._is_amx_tile_supported(), "python": platform.python_version(),
-        "clock": "thread" if options.threads == 1 else "wall", "threads": options.threads,
-    }  # fmt: skip
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "load": os.getloadavg()[0],
+        "torch": torch.__version__,
+        "amx": torch.cpu._is_amx_tile_supported(),
+        "python": platform.python_version(),
+        "clock": "thread" if options.threads == 1 else "wall",
+        "threads": options.threads,
+    }
     print(json.dumps({"machine": machine, "rows": [asdict(row) for row in rows], "seconds": sums}))
 
 
