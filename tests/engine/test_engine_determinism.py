@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from engine_samples import DictStore, make_frame, make_request
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from corridor_cli.engine.checkpoint import CheckpointInfo
 from corridor_cli.engine.local.load import Loaded, load
 from corridor_cli.engine.local.sequences import TokenSequence
 from corridor_cli.engine.local.tiles import cut_tiles
@@ -113,6 +115,28 @@ def test_neither_order_nor_company_changes_a_caption(seed: int, num_slots: int, 
     groups = iter(lambda: chance.randint(0, 4) if len(order) > 1 else 1, -1)
     answers = contest.run(order, num_slots, groups, num_tiles)
     assert answers == {s.request.key: contest.expected[s.request.key] for s in order}
+
+
+def test_an_end_token_stops_its_own_sequence_only(random_checkpoint: Path) -> None:
+    """Tokens that some captions chose third become ends: sequences then stop at different steps."""
+    contest = contest_of(str(random_checkpoint), 1)
+    ends = tuple({ids[2] for ids in contest.expected.values() if len(ids) > 4})[:2]
+    cut = {key: _cut(ids, ends) for key, ids in contest.expected.items()}
+    assert len({len(ids) for ids in cut.values()}) > 3
+    assert cut != contest.expected
+    kept, contest.loaded = contest.loaded, replace(contest.loaded, info=_with_ends(contest.loaded, ends))
+    try:
+        assert contest.run(contest.sequences, 6, iter(lambda: 6, 0), 4) == cut
+    finally:
+        contest.loaded = kept
+
+
+def _with_ends(loaded: Loaded, ends: tuple[int, ...]) -> CheckpointInfo:
+    return replace(loaded.info, end_token_ids=(*loaded.info.end_token_ids, *ends))
+
+
+def _cut(ids: list[int], ends: tuple[int, ...]) -> list[int]:
+    return ids[: next((at for at, token in enumerate(ids) if token in ends), len(ids) - 1) + 1]
 
 
 def test_a_limit_changes_only_the_length(model: str) -> None:
