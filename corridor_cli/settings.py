@@ -86,7 +86,7 @@ class ModelSettings:
 
     model: str | None = None
     revision: str | None = None
-    engine: Literal["local", "echo"] = "local"
+    engine: Literal["local", "generic", "echo"] = "local"
     device: Device = "auto"
     batch_size: AutoOrCount = "auto"
     max_batch_size: Annotated[int, Ge(1)] = 256

@@ -33,10 +33,19 @@ from corridor_cli.engine.weights import check_layers, read_weights
 from corridor_cli.errors import ModelError
 
 ARCHITECTURE = "InternVLForConditionalGeneration"
+OWN_TEXT_MODELS = ("qwen2", "qwen3")
 SMALL_MODEL_PARAMETERS = 50_000_000
 
 _ORIGINAL_ARCHITECTURE = "InternVLChatModel"
 _BICUBIC = 3
+
+
+class ForeignArchitectureError(ModelError):
+    """The checkpoint is of another family, which the generic engine may run."""
+
+    def __init__(self, message: str, *, architecture: str, hint: str) -> None:
+        super().__init__(message, hint=hint)
+        self.architecture = architecture
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +159,9 @@ def _read_config(folder: Path, model: str) -> Json:
             f"Model {model!r} has the original {_ORIGINAL_ARCHITECTURE} layout, which is not supported yet.",
             hint=f"Use {twin}: the same weights, and no code of its own.",
         )
-    raise ModelError(
-        f"Model {model!r} is {found[0] if isinstance(found, list) else found!r}; {ARCHITECTURE} is needed.",
-        hint=HOW_TO_GET_A_MODEL,
+    name = str(found[0] if isinstance(found, list) else found)
+    raise ForeignArchitectureError(
+        f"Model {model!r} is {name}; {ARCHITECTURE} is needed.", architecture=name, hint=HOW_TO_GET_A_MODEL
     )
 
 

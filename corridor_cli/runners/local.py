@@ -9,8 +9,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from corridor_cli.config import LoadedSettings
-from corridor_cli.engine.checkpoint import read_checkpoint
 from corridor_cli.engine.echo import TILE_PX as ECHO_TILE_PX
+from corridor_cli.engine.generic_checkpoint import read_model
 from corridor_cli.errors import ExitCode, NoInputsError
 from corridor_cli.hardware import available_memory_bytes, num_usable_cpus
 from corridor_cli.hosts.hosted_engine import HostedEngine
@@ -74,7 +74,7 @@ def identify_model(settings: Settings) -> ModelIdentity:
     chosen = settings.gpu_pipeline.internvl3
     if chosen.engine == "echo":
         return ModelIdentity("echo", "none", ECHO_TILE_PX)
-    info = read_checkpoint(chosen.model, chosen.revision)
+    info = read_model(chosen.engine, chosen.model, chosen.revision)
     is_mixed = chosen.enable_mixed_precision and not info.is_small
     return ModelIdentity(info.identity, "auto" if is_mixed else "fp32", info.tile_px)
 

@@ -1,0 +1,99 @@
+"""The generic engine: any image-text-to-text checkpoint through transformers' own `generate`.
+
+Slower than the local engine, which has a forward of its own, and for every family that has none there.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from corridor_cli.engine.base import BatchListener, FrameStore
+from corridor_cli.engine.batching import Batcher, max_pending
+from corridor_cli.engine.generic.calibrate import calibrate
+from corridor_cli.engine.generic.load import load_network
+from corridor_cli.engine.generic.model import GenericModel
+from corridor_cli.engine.generic.processor import load_processor
+from corridor_cli.engine.generic_checkpoint import GenericCheckpoint, read_generic_checkpoint
+from corridor_cli.engine.recovery import BatchSizer
+from corridor_cli.hardware import choose_device, choose_dtype, choose_threads
+from corridor_cli.records import Caption, EngineInfo, Request
+from corridor_cli.settings import ModelSettings
+
+
+class GenericEngine:
+    """The engine protocol over a network of transformers. `start` may fetch the checkpoint from the hub.
+
+    `reason` says why this engine was chosen over the local one; empty when it was asked for.
+    """
+
+    def __init__(
+        self, settings: ModelSettings, frames: FrameStore, on_batch: BatchListener, reason: str = ""
+    ) -> None:
+        self._settings = settings
+        self._frames = frames
+        self._on_batch = on_batch
+        self._reason = reason
+        self._batcher: Batcher | None = None
+        self._device = "cpu"
+
+    def start(self) -> EngineInfo:
+        settings = self._settings
+        info = read_generic_checkpoint(settings.model, settings.revision)
+        device = choose_device(settings.device)
+        threads = choose_threads(info.is_small)
+        torch.set_num_threads(threads.value)
+        dtype = choose_dtype(device.value, settings.enable_mixed_precision, info.is_small)
+        self._device = device.value
+        network = load_network(info.path, device.value, getattr(torch, dtype.value))
+        model = GenericModel(
+            network,
+            load_processor(info.path, settings.max_tiles),
+            self._frames,
+            end_token_ids=info.end_token_ids,
+            max_frame_px=info.max_frame_px(settings.max_tiles),
+        )
+        found = calibrate(model, network, settings)
+        self._batcher = Batcher(model, BatchSizer(found.batch_size, found.limit), self._on_batch)
+        chosen = f"engine: generic, {f'because {self._reason}' if self._reason else 'as set'}"
+        return EngineInfo(
+            engine="generic",
+            model_id=info.model_id,
+            revision=info.revision,
+            device=device.value,
+            dtype=dtype.value,
+            tile_px=info.tile_px,
+            max_tiles=settings.max_tiles,
+            batch_size=found.batch_size,
+            max_pending=max_pending(found.batch_size, settings.async_frame_loading),
+            seconds_per_request=found.seconds_per_request,
+            reasons=(chosen, device.reason, dtype.reason, threads.reason, *found.reasons),
+            environment=_environment(info, device.value),
+        )
+
+    def submit(self, request: Request) -> None:
+        assert self._batcher is not None, "submit before start"
+        self._batcher.submit(request)
+
+    def poll(self, timeout_seconds: float) -> list[Caption]:
+        assert self._batcher is not None, "poll before start"
+        return self._batcher.poll(timeout_seconds)
+
+    def close(self) -> None:
+        if self._batcher is None:
+            return
+        self._batcher = None
+        if self._device != "cpu":
+            torch.cuda.empty_cache()
+
+
+def _environment(info: GenericCheckpoint, device: str) -> dict[str, str]:
+    """Versions and names that can change a caption or its speed."""
+    import transformers
+
+    return {
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "device_name": "cpu" if device == "cpu" else torch.cuda.get_device_name(device),
+        "threads": str(torch.get_num_threads()),
+        "checkpoint": info.identity,
+    }
