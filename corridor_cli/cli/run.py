@@ -49,7 +49,8 @@ def run(
         str | None, typer.Option(metavar="MODEL", help="Hugging Face id, local folder, or tiny (bundled).")
     ] = None,
     engine: Annotated[
-        str | None, typer.Option(metavar="local|echo", help="Run the model, or make captions up to try out.")
+        str | None,
+        typer.Option(metavar="local|generic|echo", help="What runs the model; echo makes captions up."),
     ] = None,
     device: Annotated[
         str | None, typer.Option(metavar="auto|cpu|cuda[:N]", help="Where the model runs.")

@@ -68,6 +68,7 @@ class GenericEngine:
             seconds_per_request=found.seconds_per_request,
             reasons=(chosen, device.reason, dtype.reason, threads.reason, *found.reasons),
             environment=_environment(info, device.value),
+            degraded=(f"the slower generic engine ran: {self._reason}",) if self._reason else (),
         )
 
     def submit(self, request: Request) -> None:

@@ -113,11 +113,21 @@ class PromptBuilder:
         fill = {"input_ids": self._processor.tokenizer.pad_token_id}
         cleaned = dict(inputs)
         for name, values in inputs.items():
-            is_per_token = isinstance(values, torch.Tensor) and values.shape[:2] == is_break.shape
-            if is_per_token and not name.startswith(("pixel", "image")):
+            if (
+                isinstance(values, torch.Tensor)
+                and values.shape[:2] == is_break.shape
+                and _is_per_token(name)
+            ):
                 rows = zip(values, is_break, strict=True)
                 cleaned[name] = torch.stack([_moved(row, breaks, fill.get(name, 0)) for row, breaks in rows])
-        return cleaned
+        num_idle = int(cleaned["attention_mask"].any(dim=0).int().argmax())
+        per_token = (name for name in cleaned if cleaned[name] is not inputs[name])
+        return cleaned | {name: cleaned[name][:, num_idle:] for name in per_token}
+
+
+def _is_per_token(name: str) -> bool:
+    """Whether a tensor as wide as the batch is long has an entry for each token; pixels never do."""
+    return not name.startswith(("pixel", "image"))
 
 
 def _moved(row: torch.Tensor, is_removed: torch.Tensor, fill: int) -> torch.Tensor:
