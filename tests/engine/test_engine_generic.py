@@ -69,12 +69,15 @@ def inputs_by_hand(family: str, folder: Path, question: str, frame: np.ndarray) 
     if family not in ("qwen2_vl", "internvl_llama"):
         processor = AutoProcessor.from_pretrained(folder, backend="pil")
         text = f"<image>{question}"
-        if processor.chat_template:
+        template = processor.chat_template or processor.tokenizer.chat_template
+        if template:
             content = [{"type": "image"}, {"type": "text", "text": question}]
             messages = [{"role": "user", "content": content}]
-            text = processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+            text = processor.apply_chat_template(
+                messages, chat_template=template, add_generation_prompt=True, tokenize=False
+            )
         # The template begins with the token that begins a sequence, and that must not come twice.
-        options = {"add_special_tokens": False} if processor.chat_template else {}
+        options = {"add_special_tokens": False} if template else {}
         return dict(processor(images=[picture], text=[text], return_tensors="pt", **options))
     tokenizer = AutoTokenizer.from_pretrained(folder)
     image_processor = AutoImageProcessor.from_pretrained(folder, backend="pil")

@@ -55,7 +55,8 @@ class PromptBuilder:
         pictures = [[_picture(frame) for frame in frames] for _, frames in prompts]
         options = {"add_special_tokens": False} if self._begins(texts[0]) else {}
         inputs = self._processor(images=pictures, text=texts, return_tensors="pt", padding=True, **options)
-        return self._without_breaks(dict(inputs))
+        # Labels are for training: with them some families work out a loss.
+        return self._without_breaks({name: inputs[name] for name in inputs if name != "labels"})
 
     def render(self, text: str, num_frames: int) -> str:
         """The rendered template for a text and so many frames."""
