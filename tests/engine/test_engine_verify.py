@@ -32,7 +32,16 @@ from corridor_cli.engine.verify import (
 from corridor_cli.engine.verify_frames import draw_frame, frames_to_show
 from corridor_cli.errors import UsageError
 
-FRAMES = tuple((f"drawn {number + 1}", draw_frame(number)) for number in range(4))
+FRAMES = tuple((f"drawn {number + 1}", draw_frame(number)) for number in range(3))
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """As a run has it with a small model: two threads of one mostly wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def judge(
@@ -41,7 +50,7 @@ def judge(
     def reference() -> TransformersReference:
         return TransformersReference(good, "cpu", getattr(torch, dtype), max_tiles)
 
-    question = Question("What is here?", FRAMES, 12)
+    question = Question("What is here?", FRAMES, 8)
     return verify(lambda: opened(reference), lambda: opened(make_own), question, dtype)
 
 
@@ -59,7 +68,7 @@ def info(request: pytest.FixtureRequest) -> CheckpointInfo:
 def test_a_right_engine_is_trusted(info: CheckpointInfo, max_tiles: int) -> None:
     verdict = judge(info, lambda: own(info, max_tiles), max_tiles=max_tiles)
     assert verdict.is_trusted, verdict
-    assert (verdict.num_same_first_tokens, verdict.num_same_captions) == (4, 4)
+    assert (verdict.num_same_first_tokens, verdict.num_same_captions) == (3, 3)
     assert all(frame.own_text == frame.reference_text for frame in verdict.frames)
 
 
