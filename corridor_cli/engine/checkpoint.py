@@ -92,6 +92,8 @@ def read_checkpoint(model: str | None, revision: str | None) -> CheckpointInfo:
     if cached is not None:
         try:
             return _read_folder(cached, model, cached.name)
+        except ForeignArchitectureError:
+            raise  # the same on the hub
         except ModelError:
             if is_offline():
                 raise
