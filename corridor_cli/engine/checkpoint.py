@@ -163,7 +163,7 @@ def _read_config(folder: Path, model: str) -> Json:
         )
     name = str(found[0] if isinstance(found, list) else found)
     raise ForeignArchitectureError(
-        f"Model {model!r} is {name}; {ARCHITECTURE} is needed.", architecture=name, hint=HOW_TO_GET_A_MODEL
+        f"Model {model!r} is {name!r}; {ARCHITECTURE} is needed.", architecture=name, hint=HOW_TO_GET_A_MODEL
     )
 
 
