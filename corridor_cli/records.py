@@ -293,7 +293,8 @@ class BatchStarted:
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """What an engine is, once started. `batch_size` is the one it begins with, `reasons` says why."""
+    """What an engine is, once started. `batch_size` is the one it begins with, `reasons` says why; `degraded`
+    is what it does less well than was asked for."""
 
     engine: str
     model_id: str
@@ -308,6 +309,7 @@ class EngineInfo:
     reasons: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
     quantization: str | None = None
+    degraded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ def is_device(text: str) -> bool:
     return text in ("auto", "cpu", "cuda") or (number != text and number.isascii() and number.isdecimal())
 
 
+Precision = Literal["auto", "bf16", "fp16", "fp32", "int8"]
 AutoOrCount = Literal["auto"] | Annotated[int, Ge(1)]
 Device = Annotated[str, Predicate(is_device)]
 
@@ -88,7 +89,7 @@ class ModelSettings:
     revision: str | None = None
     load_format: Literal["auto", "dummy"] = "auto"
     preset: Literal["internvl3-1b", "internvl3-2b", "internvl3-8b"] | None = None
-    engine: Literal["local", "echo"] = "local"
+    engine: Literal["local", "generic", "echo"] = "local"
     device: Device = "auto"
     batch_size: AutoOrCount = "auto"
     max_batch_size: Annotated[int, Ge(1)] = 256
@@ -97,7 +98,7 @@ class ModelSettings:
     memory_optimization: bool = True
     gpu_memory_fraction: Annotated[float, Gt(0), Le(1)] = 0.9
     enable_mixed_precision: bool = True
-    precision: Literal["auto", "bf16", "fp16", "fp32", "int8"] = "auto"
+    precision: Precision = "auto"
     max_tiles: Annotated[int, Ge(1), Le(40)] = 1
     echo: dict[str, str | int | float | bool] = field(default_factory=dict)
 

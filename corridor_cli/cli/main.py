@@ -15,7 +15,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from corridor_cli import __version__
-from corridor_cli.cli import config, run, schema, validate
+from corridor_cli.cli import config, models, run, schema, validate
 from corridor_cli.cli.options import ask_for_command
 from corridor_cli.cli.results import show
 from corridor_cli.errors import ExitCode, VlmtlError
@@ -35,6 +35,7 @@ app = typer.Typer(
 )
 app.command("run", cls=run.RunCommand)(run.run)
 app.add_typer(config.app, name="config")
+app.add_typer(models.app, name="models")
 app.command("schema")(schema.schema)
 app.command("validate", short_help="Check the timelines in a folder.")(validate.validate)
 

@@ -53,7 +53,8 @@ def run(
     load_format: LoadFormat = None,
     preset: Preset = None,
     engine: Annotated[
-        str | None, typer.Option(metavar="local|echo", help="Run the model, or make captions up to try out.")
+        str | None,
+        typer.Option(metavar="local|generic|echo", help="What runs the model; echo makes captions up."),
     ] = None,
     device: Annotated[
         str | None, typer.Option(metavar="auto|cpu|cuda[:N]", help="Where the model runs.")

@@ -196,7 +196,7 @@ class Documents:
                 output=sum(caption.output_tokens for caption in answered),
             ),
             peak_memory_bytes=self._tally.peak_memory_bytes,
-            degraded=tuple(video.degraded) if video else (),
+            degraded=(*(video.degraded if video else ()), *(self.engine.degraded if self.engine else ())),
         )
 
     def _environment(self, video: VideoWork | None) -> dict[str, str]:

@@ -33,6 +33,8 @@ COMMANDS = [
     ["config", "show"],
     ["config", "check"],
     ["config", "init"],
+    ["models"],
+    ["models", "verify"],
 ]
 
 
@@ -43,7 +45,7 @@ def test_every_command_has_help_on_stdout(command: list[str], capsys: pytest.Cap
     assert told.err == ""
     assert told.out.startswith(f"Usage: {' '.join(['vlmtl', *command])} ")
     assert max(map(len, told.out.splitlines())) <= 80
-    if command and command != ["config"]:
+    if command and command not in (["config"], ["models"]):
         assert call([*command, "-h"]) == ExitCode.OK
         assert capsys.readouterr().out == told.out
 
@@ -91,7 +93,7 @@ def test_wrong_usage_is_one_line_and_a_way_out(
     assert len(more) <= 1
 
 
-@pytest.mark.parametrize("arguments", [[], ["config"]])
+@pytest.mark.parametrize("arguments", [[], ["config"], ["models"]])
 def test_a_group_without_a_command_shows_its_help_and_fails(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

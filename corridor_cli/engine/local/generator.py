@@ -75,14 +75,18 @@ class Generator:
             encoded += [self._network.encode(batch).flatten(0, 1) for batch in full]
         return torch.cat(encoded)
 
-    def prefill(self, sequences: Sequence[TokenSequence], visual: torch.Tensor) -> None:
-        """Let sequences into the next free slots; `visual` is what `encode` gave for them."""
+    def prefill(self, sequences: Sequence[TokenSequence], visual: torch.Tensor) -> torch.Tensor:
+        """Let sequences into the next free slots; `visual` is what `encode` gave for them.
+
+        The logits that chose the first token of each: (sequences, vocab).
+        """
         first_slot = len(self._running)
         lengths = [len(sequence.token_ids) for sequence in sequences]
         logits = self._network.prefill(self._pack(sequences, first_slot), visual, self._cache)
         self._decoder.start(first_slot, logits, lengths, [sequence.limit for sequence in sequences])
         self._running += sequences
         self._lengths += lengths
+        return logits
 
     def decode(self) -> None:
         """A few steps for all that run; on a CPU, where looking is free, none after one has ended."""

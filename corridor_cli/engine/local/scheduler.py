@@ -85,11 +85,12 @@ class Scheduler:
                 self._arrivals.appendleft(request)
                 return
             else:
-                error = outcome.error if isinstance(outcome, Failure) else outcome
+                error = _error_of(outcome) if isinstance(outcome, Failure) else outcome
+                self._overflowed.discard(request.key)
                 self._answers.append(error_caption(request, error))
 
     def _is_worth_another_try(self, request: Request, failure: Failure) -> bool:
-        """Whether frames that found no room may find it yet: others still hold some, or it is the first time."""
+        """Whether frames that found no room may find it yet: others hold some, or it is the first time."""
         if failure.kind is not FailureKind.OUT_OF_MEMORY:
             return False
         self._stages.num_oom_retries += 1
@@ -172,9 +173,7 @@ class Scheduler:
             self._queue.appendleft(sequence)
             return
         self._forget(sequence)
-        kind = "OutOfMemory" if is_overflow else failure.error.type
-        error = ErrorInfo(failure.error.stage, kind, failure.error.message)
-        self._answers.append(error_caption(sequence.request, error))
+        self._answers.append(error_caption(sequence.request, _error_of(failure)))
 
     def _forget(self, sequence: TokenSequence) -> None:
         self._alone.discard(sequence.request.key)
@@ -202,3 +201,10 @@ class Scheduler:
         )
         self._work = Work()
         self._stages.num_oom_retries = 0
+
+
+def _error_of(failure: Failure) -> ErrorInfo:
+    """What a caption says of it: every allocator calls a lack of memory something else."""
+    if failure.kind is FailureKind.OUT_OF_MEMORY:
+        return ErrorInfo(failure.error.stage, "OutOfMemory", failure.error.message)
+    return failure.error

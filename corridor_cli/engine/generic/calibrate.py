@@ -17,8 +17,8 @@ import numpy as np
 import psutil
 import torch
 
+from corridor_cli.engine.generic.model import GenericModel, Prompt
 from corridor_cli.engine.local.failures import is_out_of_memory
-from corridor_cli.engine.local.model import LocalModel
 from corridor_cli.errors import ModelError
 from corridor_cli.hardware import free_device_bytes, total_device_bytes
 from corridor_cli.settings import ModelSettings
@@ -56,7 +56,7 @@ class Probe:
     seconds_per_request: float
 
 
-def calibrate(model: LocalModel, network: Any, settings: ModelSettings) -> Calibration:
+def calibrate(model: GenericModel, network: Any, settings: ModelSettings) -> Calibration:
     """Warm the device up, measure, and choose. Raises `ModelError` when not even one request fits."""
     first = _try_probe(model, 1)
     if first is None:
@@ -108,10 +108,12 @@ def bytes_per_request(probes: list[Probe], kept_bytes: int) -> float:
 
 def kept_bytes_per_request(network: Any) -> int:
     """Keys and values of the output tokens a probe did not generate."""
-    text = network.config.text_config
-    head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-    per_token = 2 * text.num_hidden_layers * text.num_key_value_heads * head_dim * network.dtype.itemsize
-    return int(per_token * _RESERVED_OUTPUT_TOKENS)
+    text = network.config.get_text_config()
+    heads = getattr(text, "num_attention_heads", None) or 1
+    kv_heads = getattr(text, "num_key_value_heads", None) or heads
+    head_dim = getattr(text, "head_dim", None) or getattr(text, "hidden_size", 0) // heads
+    layers = getattr(text, "num_hidden_layers", 0)
+    return int(2 * layers * kv_heads * head_dim * network.dtype.itemsize * _RESERVED_OUTPUT_TOKENS)
 
 
 def round_batch_size(size: int) -> int:
@@ -119,13 +121,13 @@ def round_batch_size(size: int) -> int:
     return size // 8 * 8 if size >= 8 else 1 << (size.bit_length() - 1)
 
 
-def _probe_cuda(model: LocalModel, first: Probe, max_batch_size: int) -> tuple[list[Probe], str]:
+def _probe_cuda(model: GenericModel, first: Probe, max_batch_size: int) -> tuple[list[Probe], str]:
     sizes = [size for size in _CUDA_PROBES if size <= max_batch_size]
     probes = [probe for size in sizes if (probe := _try_probe(model, size)) is not None]
     return probes or [first], ""
 
 
-def _probe_cpu(model: LocalModel, first: Probe, max_batch_size: int) -> tuple[list[Probe], str]:
+def _probe_cpu(model: GenericModel, first: Probe, max_batch_size: int) -> tuple[list[Probe], str]:
     """Double the batch while memory and time allow, then take the smallest that is nearly the quickest.
 
     Stopping at the first size without a gain would be shorter, but other work on the processor makes single
@@ -151,7 +153,7 @@ def _probe_cpu(model: LocalModel, first: Probe, max_batch_size: int) -> tuple[li
     return probes, f", little is gained beyond {probes[-1].batch_size}"
 
 
-def _try_probe(model: LocalModel, batch_size: int) -> Probe | None:
+def _try_probe(model: GenericModel, batch_size: int) -> Probe | None:
     """Measure a batch, or None when it does not fit. Raises `ModelError` when the model fails otherwise."""
     try:
         return _probe(model, batch_size)
@@ -165,14 +167,12 @@ def _try_probe(model: LocalModel, batch_size: int) -> Probe | None:
     return None
 
 
-def _probe(model: LocalModel, batch_size: int) -> Probe:
-    """Run synthetic requests with as many tiles as a frame can have, without an end token."""
-    side = model.rule.tile_px
-    columns = model.rule.max_tiles
-    frame = np.full((side, side * columns, 3), 127, dtype=np.uint8)
+def _probe(model: GenericModel, batch_size: int) -> Probe:
+    """Run synthetic requests with the largest frame there can be, without an end token."""
+    frame = np.full((model.max_frame_px, model.max_frame_px, 3), 127, dtype=np.uint8)
 
     def run(max_new_tokens: int) -> float:
-        prompts = [model.build_prompt("Describe this frame.", [frame], max_new_tokens)] * batch_size
+        prompts = [Prompt("Describe this frame.", [frame], max_new_tokens)] * batch_size
         started = time.perf_counter()
         model.generate(prompts, ())
         return time.perf_counter() - started
