@@ -176,7 +176,20 @@ def result_of(contestant: Contestant, first: Contestant, workload: Workload) -> 
 
 def show(results: list[dict[str, Any]]) -> str:
     first = results[0]["contestant"]
-    rows = [["contestant", "s/frame", "least", "most", "frames/s", f"x {first}", "least", "most", "prompt", "peak GiB"]]
+    rows = [
+        [
+            "contestant",
+            "s/frame",
+            "least",
+            "most",
+            "frames/s",
+            f"x {first}",
+            "least",
+            "most",
+            "prompt",
+            "peak GiB",
+        ]
+    ]
     for each in results:
         if "seconds_per_frame" not in each:
             rows.append([each["contestant"], "not measured", *[""] * 8])

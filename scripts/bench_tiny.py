@@ -30,6 +30,7 @@ from bench.clips import draw_clips
 from bench.ours import Bench
 from bench.pipe import PreparedMedia, Recording, staged
 from bench.telling import machine_facts, spread, table
+
 from corridor_cli.settings import CaptionSettings, ModelSettings, PipelineSettings, Settings
 
 ROUNDS = ("scan", "engine", "prepared", "wall")
@@ -51,7 +52,9 @@ def read_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def measure(videos: Sequence[Path], settings: Settings, num_pairs: int) -> tuple[dict[str, list[float]], Recording]:
+def measure(
+    videos: Sequence[Path], settings: Settings, num_pairs: int
+) -> tuple[dict[str, list[float]], Recording]:
     """Seconds of each kind of round."""
     seconds: dict[str, list[float]] = {name: [] for name in ROUNDS}
     with staged(videos, settings, 0) as stage:
@@ -92,12 +95,16 @@ def show(seconds: dict[str, list[float]], figures: dict[str, dict[str, float]], 
     named = {
         **{f"{name}, seconds": spread(values) for name, values in seconds.items()},
         "engine alone, frames/s": figures["engine_frames_per_second"],
-        "picks to captions through the pipe, frames/s (goal 60 for tiny)": figures["prepared_frames_per_second"],
+        "picks to captions through the pipe, frames/s (goal 60 for tiny)": figures[
+            "prepared_frames_per_second"
+        ],
         "pipe's throughput over the engine's (goal 0.95)": figures["prepared_over_engine_throughput"],
         f"wall over {parts} (goal 1.05)": figures["wall_over_parts"],
     }
     rows = [["", "median", "least", "most"]]
-    rows += [[name, *(f"{each[key]:.3f}" for key in ("median", "min", "max"))] for name, each in named.items()]
+    rows += [
+        [name, *(f"{each[key]:.3f}" for key in ("median", "min", "max"))] for name, each in named.items()
+    ]
     return table(rows)
 
 
@@ -115,7 +122,9 @@ def main() -> int:
         videos = (
             sorted(path for path in arguments.videos.iterdir() if path.is_file())
             if arguments.videos
-            else draw_clips(Path(folder), arguments.clips, arguments.scenes, arguments.scene_seconds, (640, 360))
+            else draw_clips(
+                Path(folder), arguments.clips, arguments.scenes, arguments.scene_seconds, (640, 360)
+            )
         )
         seconds, recording = measure(videos, settings, arguments.pairs)
     figures = judge(seconds, len(recording.pictures), is_shared)

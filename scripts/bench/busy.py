@@ -78,7 +78,12 @@ def _nvml_reader(device: str) -> tuple[Callable[[], float], str] | None:
 
 
 def _smi_reader(device: str) -> tuple[Callable[[], float], str] | None:
-    command = ["nvidia-smi", f"--id={_uuid(device)}", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits"]
+    command = [
+        "nvidia-smi",
+        f"--id={_uuid(device)}",
+        "--query-gpu=utilization.gpu",
+        "--format=csv,noheader,nounits",
+    ]
 
     def read() -> float:
         return float(subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout)

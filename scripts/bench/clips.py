@@ -13,7 +13,9 @@ _GROUNDS = ("white", "black", "gray", "brown")
 _RATE = Fraction(25)
 
 
-def draw_clips(folder: Path, num_clips: int, num_scenes: int, scene_seconds: float, size: tuple[int, int]) -> list[Path]:
+def draw_clips(
+    folder: Path, num_clips: int, num_scenes: int, scene_seconds: float, size: tuple[int, int]
+) -> list[Path]:
     """H.264 clips of equally long scenes with hard cuts, no two neighbours alike."""
     how = Encoding(options={"preset": "veryfast", "crf": "23"}, gop_frames=50)
     paths = []

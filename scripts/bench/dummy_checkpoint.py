@@ -37,6 +37,8 @@ TEXT_SIZES = {
     "internvl3-2b": (28, 1536, 12, 2, 8960),
     "internvl3-8b": (28, 3584, 28, 4, 18944),
 }
+IMAGE_MEAN = (0.485, 0.456, 0.406)
+IMAGE_STD = (0.229, 0.224, 0.225)
 _WEIGHT_STD = 0.02
 _LAYER_SCALE = 0.1
 
@@ -97,15 +99,20 @@ def write_dummy_checkpoint(folder: Path, preset: str, num_layers: int | None = N
     network = dummy_network(dummy_config(preset, num_layers), "cpu", torch.bfloat16)
     network.save_pretrained(folder)
     write_tokenizer(folder)
-    _write_json(folder / "generation_config.json", {"eos_token_id": list(END_TOKEN_IDS), "pad_token_id": END_TOKEN_IDS[0]})
-    _write_json(folder / "processor_config.json", {"image_seq_length": 256, "processor_class": "InternVLProcessor"})
+    _write_json(
+        folder / "generation_config.json",
+        {"eos_token_id": list(END_TOKEN_IDS), "pad_token_id": END_TOKEN_IDS[0]},
+    )
+    _write_json(
+        folder / "processor_config.json", {"image_seq_length": 256, "processor_class": "InternVLProcessor"}
+    )
     _write_json(
         folder / "preprocessor_config.json",
         {
             "image_processor_type": "GotOcr2ImageProcessor", "processor_class": "InternVLProcessor",
             "crop_to_patches": True, "min_patches": 1, "max_patches": 12, "do_resize": True, "do_rescale": True,
             "rescale_factor": 1 / 255, "do_normalize": True, "do_convert_rgb": True, "resample": 3,
-            "image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225],
+            "image_mean": IMAGE_MEAN, "image_std": IMAGE_STD,
             "size": {"height": 448, "width": 448},
         },
     )  # fmt: skip

@@ -10,7 +10,16 @@ from typing import Any
 from bench.workload import Pixels
 from corridor_cli.engine.base import Engine
 from corridor_cli.engine.create import create_engine
-from corridor_cli.records import BatchStarted, BatchStats, Caption, FrameRef, Generation, Request, RequestKey, Role
+from corridor_cli.records import (
+    BatchStarted,
+    BatchStats,
+    Caption,
+    FrameRef,
+    Generation,
+    Request,
+    RequestKey,
+    Role,
+)
 from corridor_cli.settings import ModelSettings
 
 

@@ -29,7 +29,16 @@ from corridor_cli.pipeline.stop import StopSignals
 from corridor_cli.pipeline.tally import Tally
 from corridor_cli.pipeline.video import VideoWork
 from corridor_cli.pipeline.writer import Writer
-from corridor_cli.records import EngineInfo, FrameRef, PickedFrame, ReaderChoice, ScanEnd, ScanJob, SceneFrames, VideoInfo
+from corridor_cli.records import (
+    EngineInfo,
+    FrameRef,
+    PickedFrame,
+    ReaderChoice,
+    ScanEnd,
+    ScanJob,
+    SceneFrames,
+    VideoInfo,
+)
 from corridor_cli.runners.local import _MAX_SLOTS, _OVERSAMPLING, _num_workers, identify_model
 from corridor_cli.settings import Settings
 from corridor_cli.telemetry import Counters, RunOptions, RunPlan, VideoOutcome
@@ -152,9 +161,7 @@ class Stage:
     def _videos(self, layout: OutputLayout) -> list[VideoWork]:
         sources = discover([str(path) for path in self._inputs], self._settings.input, layout.root).sources
         plans = plan_videos(sources, layout, self._settings, self._model, RunOptions())
-        return [
-            VideoWork(ordinal, plan) for ordinal, plan in enumerate(plans) if isinstance(plan, VideoPlan)
-        ]
+        return [VideoWork(ordinal, plan) for ordinal, plan in enumerate(plans) if isinstance(plan, VideoPlan)]
 
 
 class PreparedMedia:

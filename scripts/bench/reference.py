@@ -6,81 +6,125 @@ torchvision; it is slower, so the comparison errs on transformers' side.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from bench.workload import Pixels, Workload
+from bench.dummy_checkpoint import (
+    END_TOKEN_IDS,
+    IMAGE_MEAN,
+    IMAGE_STD,
+    dummy_config,
+    dummy_network,
+    write_tokenizer,
+)
+from bench.workload import Pixels, prompt_of_length
+from corridor_cli.engine.checkpoint import read_checkpoint
 from corridor_cli.engine.local.tiles import TileRule, cut_tiles
 
 
 class Reference:
-    """A transformers network with its prompts ready."""
+    """A transformers network and its tokenizer. `end_token_ids` stop a caption."""
 
-    def __init__(self, network: Any, tokenizer: Any, rule: TileRule, workload: Workload) -> None:
-        self.network = network
+    def __init__(self, network: Any, tokenizer: Any, rule: TileRule, end_token_ids: Sequence[int]) -> None:
+        self._network = network
         self._tokenizer = tokenizer
         self._rule = rule
-        self._workload = workload
+        self._end_token_ids = list(end_token_ids)
+        self._image_token = tokenizer.convert_ids_to_tokens(network.config.image_token_id)
 
     @classmethod
-    def load(cls, folder: Path, workload: Workload, device: str, dtype: torch.dtype) -> Reference:
-        """The checkpoint as `from_pretrained` gives it."""
+    def load(cls, model: str, max_tiles: int, device: str, dtype: torch.dtype) -> Reference:
+        """A checkpoint's folder, or `tiny`, as `from_pretrained` gives it."""
         from transformers import AutoTokenizer, InternVLForConditionalGeneration
 
+        info = read_checkpoint(model, None)
         network = InternVLForConditionalGeneration.from_pretrained(
-            folder, dtype=dtype, local_files_only=True, trust_remote_code=False
+            info.path, dtype=dtype, local_files_only=True, trust_remote_code=False
         )
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        return cls(network.to(device).eval(), tokenizer, _tile_rule(folder, workload), workload)
+        tokenizer = AutoTokenizer.from_pretrained(info.path, local_files_only=True, trust_remote_code=False)
+        rule = TileRule(info.tile_px, max_tiles, info.image_mean, info.image_std)
+        return cls(network.to(device).eval(), tokenizer, rule, info.end_token_ids)
 
-    def prompt_ids(self, num_tiles: Sequence[int], prompt: str) -> list[int]:
-        """Token ids of one request with these tiles in each of its frames, as the chat template writes them."""
-        text = "".join(
-            f"{f'Frame{number}: ' if len(num_tiles) > 1 else ''}<img>"
-            + "<IMG_CONTEXT>" * (self.tokens_per_tile * tiles)
-            + "</img>\n"
-            for number, tiles in enumerate(num_tiles, 1)
+    @classmethod
+    def dummy(cls, preset: str, max_tiles: int, device: str, dtype: torch.dtype) -> Reference:
+        """Random weights of a real shape, made on the device: no file is needed."""
+        from transformers import PreTrainedTokenizerFast
+
+        with tempfile.TemporaryDirectory() as folder:
+            write_tokenizer(Path(folder))
+            tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+        rule = TileRule(448, max_tiles, IMAGE_MEAN, IMAGE_STD)
+        return cls(dummy_network(dummy_config(preset), device, dtype), tokenizer, rule, END_TOKEN_IDS)
+
+    def prompt_ids(self, tiles_per_frame: Sequence[int], prompt: str) -> list[int]:
+        """Token ids of one request, as the chat template and the published recipe for several frames say."""
+        content: list[dict[str, str]] = []
+        for number in range(1, len(tiles_per_frame) + 1):
+            if len(tiles_per_frame) > 1:
+                content.append({"type": "text", "text": f"Frame{number}: "})
+            content.append({"type": "image"})
+        content.append({"type": "text", "text": prompt.strip()})
+        chat = self._tokenizer.apply_chat_template(
+            [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
         )
-        chat = f"<|im_start|>user\n{text}{prompt}<|im_end|>\n<|im_start|>assistant\n"
-        return list(self._tokenizer.encode(chat, add_special_tokens=False))
+        first, *rest = chat.split(self._image_token)
+        tokens_per_tile = self._network.config.image_seq_length
+        for tiles, text in zip(tiles_per_frame, rest, strict=True):
+            first += "<img>" + self._image_token * (tokens_per_tile * tiles) + "</img>" + text
+        return list(self._tokenizer.encode(first, add_special_tokens=False))
 
-    @property
-    def tokens_per_tile(self) -> int:
-        return int(self.network.config.image_seq_length)
+    def prompt_with_tokens(self, num_tokens: int) -> str:
+        """A text that makes `num_tokens` with the template around it, beside the pictures; with one token a
+        letter, as the tokenizers of dummy and tiny checkpoints have."""
+        around = len(self.prompt_ids([0], "x")) - 1
+        return prompt_of_length(max(1, num_tokens - around))
 
-    @torch.inference_mode()
-    def caption(self, frames: Sequence[Pixels], batch_size: int) -> tuple[int, int]:
-        """Caption all frames; (prompt tokens of one, new tokens of all)."""
+    def caption(
+        self, frames: Sequence[Pixels], prompt: str, output_tokens: int, batch_size: int
+    ) -> tuple[int, int]:
+        """Caption frames of one size; (prompt tokens of one, new tokens of all)."""
         num_new, num_prompt = 0, 0
         for start in range(0, len(frames), batch_size):
-            rows, num_prompt = self._generate(frames[start : start + batch_size])
+            batch = [[frame] for frame in frames[start : start + batch_size]]
+            rows, num_prompt = self._generate(batch, prompt, output_tokens)
             num_new += sum(len(row) for row in rows)
             for row in rows:
-                self._tokenizer.decode(row, skip_special_tokens=True)
+                self._text(row)
         return num_prompt, num_new
 
-    def _generate(self, frames: Sequence[Pixels]) -> tuple[list[list[int]], int]:
-        parameter = next(self.network.parameters())
+    def answer(self, frames: Sequence[Pixels], prompt: str, output_tokens: int) -> str:
+        """The text of one request with these frames, alone."""
+        (row,), _ = self._generate([frames], prompt, output_tokens)
+        return self._text(row)
+
+    def _text(self, row: list[int]) -> str:
+        text = self._tokenizer.decode(row, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return str(text).strip()
+
+    @torch.inference_mode()
+    def _generate(
+        self, requests: Sequence[Sequence[Pixels]], prompt: str, output_tokens: int
+    ) -> tuple[list[list[int]], int]:
+        parameter = next(self._network.parameters())
         device, dtype = parameter.device, parameter.dtype
-        tiles = [cut_tiles(torch.from_numpy(frame).to(device), self._rule).to(dtype) for frame in frames]
-        ids = self.prompt_ids([len(tiles[0])], self._workload.prompt)
-        token_ids = torch.tensor([ids] * len(frames), device=device)
-        output = self.network.generate(
+        tiles = [
+            cut_tiles(torch.from_numpy(frame).to(device), self._rule).to(dtype)
+            for frames in requests
+            for frame in frames
+        ]
+        ids = self.prompt_ids([len(each) for each in tiles[: len(requests[0])]], prompt)
+        token_ids = torch.tensor([ids] * len(requests), device=device)
+        output = self._network.generate(
             input_ids=token_ids,
             attention_mask=torch.ones_like(token_ids),
             pixel_values=torch.cat(tiles),
-            max_new_tokens=self._workload.output_tokens,
+            max_new_tokens=output_tokens,
             do_sample=False,
-            pad_token_id=self._tokenizer.pad_token_id,
+            eos_token_id=self._end_token_ids,
+            pad_token_id=self._end_token_ids[0],
         )
         return output[:, len(ids) :].tolist(), len(ids)
-
-
-def _tile_rule(folder: Path, workload: Workload) -> TileRule:
-    from corridor_cli.engine.checkpoint import read_checkpoint
-
-    info = read_checkpoint(str(folder), None)
-    return TileRule(info.tile_px, workload.max_tiles, info.image_mean, info.image_std)

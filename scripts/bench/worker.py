@@ -33,11 +33,9 @@ def prepare(name: str, folder: Path, workload: Workload, device: str) -> tuple[R
     if name in OURS:
         return _ours(name, folder, workload, device)
     if name == "vllm":
-        import vllm
-
         from bench.vllm_offline import VllmOffline
 
-        return VllmOffline(folder, workload, device).caption, {"vllm": vllm.__version__}
+        return VllmOffline(folder, workload, device).caption, {"vllm": _version("vllm")}
     batch = re.fullmatch(r"static(\d+)", name)
     if name != "loop" and not batch:
         raise SystemExit(f"unknown contestant {name!r}; known: loop, staticN, vllm, {', '.join(OURS)}")
@@ -45,9 +43,13 @@ def prepare(name: str, folder: Path, workload: Workload, device: str) -> tuple[R
 
     from bench.reference import Reference
 
-    reference = Reference.load(folder, workload, device, torch.bfloat16)
+    reference = Reference.load(str(folder), workload.max_tiles, device, torch.bfloat16)
     batch_size = int(batch[1]) if batch else 1
-    return lambda frames: reference.caption(frames, batch_size), {"dtype": "bfloat16"}
+
+    def caption(frames: list[Pixels]) -> tuple[int, int]:
+        return reference.caption(frames, workload.prompt, workload.output_tokens, batch_size)
+
+    return caption, {"dtype": "bfloat16"}
 
 
 def _ours(name: str, folder: Path, workload: Workload, device: str) -> tuple[Round, dict[str, Any]]:
@@ -90,9 +92,14 @@ def main() -> None:
 
 
 def _version(package: str) -> str:
-    from importlib.metadata import version
+    from importlib.metadata import PackageNotFoundError, version
 
-    return version(package)
+    for name in (package, f"{package}-cpu"):  # vLLM's CPU build goes by another name in the registries
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            continue
+    return "unknown"
 
 
 def _device_peak() -> int | None:
