@@ -85,7 +85,8 @@ def start(contestant: Contestant, arguments: argparse.Namespace, workload: Workl
 
 def hear(contestant: Contestant) -> dict[str, Any] | None:
     """The next thing it says; None when it ended instead, which is noted."""
-    assert contestant.process is not None and contestant.process.stdout is not None
+    assert contestant.process is not None
+    assert contestant.process.stdout is not None
     line = contestant.process.stdout.readline()
     if line:
         told: dict[str, Any] = json.loads(line)
@@ -97,7 +98,8 @@ def hear(contestant: Contestant) -> dict[str, Any] | None:
 
 def work_a_round(contestant: Contestant) -> None:
     """One timed round, with the memory of its processes after it."""
-    assert contestant.process is not None and contestant.process.stdin is not None
+    assert contestant.process is not None
+    assert contestant.process.stdin is not None
     contestant.process.stdin.write("go\n")
     contestant.process.stdin.flush()
     told = hear(contestant)

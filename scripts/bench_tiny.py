@@ -9,8 +9,8 @@ Interleaved rounds over the same videos, drawn by code unless a folder is given,
     prepared  the whole pipe from picks to documents, on those same pictures, already in shared memory
     wall      the whole pipe on the real videos
 
-Loading the model is not counted. Told are frames/s of engine and prepared, prepared over engine, and wall over
-scan + engine (what it should cost where they share the cores; on CUDA over the longer of the two).
+Loading the model is not counted. Told are frames/s of engine and prepared, prepared over engine, and wall
+over scan + engine (what it may cost where they share the cores; on CUDA over the longer of the two).
 """
 
 from __future__ import annotations

@@ -45,8 +45,8 @@ def main() -> int:
     missing = [package for package in NEEDED if find_spec(package) is None]
     if missing:
         print(
-            f"gpu_check: this Python ({sys.executable}) lacks {', '.join(missing)}. They are wheels that can be "
-            "carried along: see docs/benchmarks/README.md.",
+            f"gpu_check: this Python ({sys.executable}) lacks {', '.join(missing)}: wheels to be carried "
+            "along, see docs/benchmarks/README.md.",
             file=sys.stderr,
         )
         return 2
@@ -75,8 +75,7 @@ def run(arguments: argparse.Namespace) -> list:
     facts = machine_facts(arguments.device)
     print(", ".join(f"{name} {value}" for name, value in facts.items()), flush=True)
     if arguments.step == "all":
-        results = [result for step in STEPS for result in run_apart(arguments, step, [], STEP_SECONDS)]
-        return results
+        return [result for step in STEPS for result in run_apart(arguments, step, [], STEP_SECONDS)]
     started = time.perf_counter()
     if arguments.step.startswith("table") and arguments.tiles is None:
         results = run_table(arguments, started)

@@ -11,7 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from bench.dummy_checkpoint import TEXT_SIZES, write_dummy_checkpoint
+from bench.dummy_checkpoint import TEXT_SIZES, dummy_config, write_dummy_checkpoint
 
 
 def main() -> int:
@@ -27,7 +27,7 @@ def main() -> int:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         print(f"{folder} is there and not an empty folder; give another name.", file=sys.stderr)
         return 2
-    num_parameters = write_dummy_checkpoint(folder, arguments.preset, arguments.layers)
+    num_parameters = write_dummy_checkpoint(folder, dummy_config(arguments.preset, arguments.layers))
     print(f"{folder}: {arguments.preset}, {num_parameters / 1e6:.1f} M parameters, random, bfloat16")
     return 0
 

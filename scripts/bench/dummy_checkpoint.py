@@ -93,10 +93,10 @@ def dummy_network(config: Any, device: str, dtype: torch.dtype, seed: int = 7) -
     return network.eval().requires_grad_(False)
 
 
-def write_dummy_checkpoint(folder: Path, preset: str, num_layers: int | None = None) -> int:
+def write_dummy_checkpoint(folder: Path, config: Any) -> int:
     """Write the whole folder, weights in bfloat16; the number of parameters."""
     folder.mkdir(parents=True, exist_ok=True)
-    network = dummy_network(dummy_config(preset, num_layers), "cpu", torch.bfloat16)
+    network = dummy_network(config, "cpu", torch.bfloat16)
     network.save_pretrained(folder)
     write_tokenizer(folder)
     _write_json(
@@ -110,8 +110,9 @@ def write_dummy_checkpoint(folder: Path, preset: str, num_layers: int | None = N
         folder / "preprocessor_config.json",
         {
             "image_processor_type": "GotOcr2ImageProcessor", "processor_class": "InternVLProcessor",
-            "crop_to_patches": True, "min_patches": 1, "max_patches": 12, "do_resize": True, "do_rescale": True,
-            "rescale_factor": 1 / 255, "do_normalize": True, "do_convert_rgb": True, "resample": 3,
+            "crop_to_patches": True, "min_patches": 1, "max_patches": 12,
+            "do_resize": True, "do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True,
+            "do_convert_rgb": True, "resample": 3,
             "image_mean": IMAGE_MEAN, "image_std": IMAGE_STD,
             "size": {"height": 448, "width": 448},
         },
@@ -120,7 +121,7 @@ def write_dummy_checkpoint(folder: Path, preset: str, num_layers: int | None = N
 
 
 def write_tokenizer(folder: Path) -> None:
-    """One token a byte, fillers nothing encodes to up to the real vocabulary, special tokens at the real ids."""
+    """A token a byte, special tokens at their real ids, and fillers nothing is encoded to in between."""
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
     names = {number: name for name, number in SPECIAL_TOKENS.items()}

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from bench.checks import Options, Result
-from bench.dummy_checkpoint import write_dummy_checkpoint
+from bench.dummy_checkpoint import dummy_config, write_dummy_checkpoint
 from bench.ours import Bench
 from bench.reference import Reference
 from bench.workload import Pixels
@@ -132,7 +132,7 @@ def check_transformers_dummy(options: Options) -> list[Result]:
     results = []
     pictures = draw_pictures(_DUMMY_FRAMES)
     with tempfile.TemporaryDirectory() as folder:
-        write_dummy_checkpoint(Path(folder), "internvl3-1b")
+        write_dummy_checkpoint(Path(folder), dummy_config("internvl3-1b"))
         for name, dtype, is_mixed in (("fp32", torch.float32, False), ("bf16", torch.bfloat16, True)):
             settings = ModelSettings(
                 model=folder, max_tiles=2, device=options.device, enable_mixed_precision=is_mixed

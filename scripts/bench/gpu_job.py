@@ -61,7 +61,7 @@ def _run_pipe(name: str, model: ModelSettings, caption: CaptionSettings, options
 
 
 def _run_engine(model: ModelSettings, caption: CaptionSettings, options: Options) -> list[Result]:
-    """The captions alone; then the same job over and over, because one is too short for the driver to judge."""
+    """The captions alone; then the same over and over, because one is too short for the driver to judge."""
     num_frames = 4 if options.is_quick else NUM_FRAMES
     pictures: list[Pixels] = [draw_frame(number, 1280, 720) for number in range(num_frames)]
     bench = Bench(model, pictures)

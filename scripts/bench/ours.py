@@ -84,13 +84,14 @@ class Bench:
         from bench.workload import prompt_of_length
 
         num_letters = num_tokens
-        for _ in range(4):
+        for _ in range(6):
             request = self.requests(prompt_of_length(num_letters), 1)[0]
             (caption,), _ = self.caption([request])
-            missing = num_tokens - (caption.prompt_tokens - tokens_of_tiles)
-            if missing == 0:
+            found = caption.prompt_tokens - tokens_of_tiles
+            if found == num_tokens:
                 break
-            num_letters = max(1, num_letters + missing)
+            letters_a_token = max(1.0, num_letters / found)
+            num_letters = max(1, num_letters + round((num_tokens - found) * letters_a_token))
         return prompt_of_length(num_letters)
 
     def close(self) -> None:

@@ -101,7 +101,7 @@ class Stage:
         return MediaPool(self._setup, self._arena_fd, self._num_workers, self._slots_each)
 
     def scan(self) -> Recording:
-        """Decode, split and pick every source without captioning: slots are freed as soon as they are told."""
+        """Decode, split and pick every source without captioning; each slot is freed at once."""
         recording = Recording()
         media = self.workers()
         with tempfile.TemporaryDirectory() as folder:

@@ -13,7 +13,7 @@ import numpy as np
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 # Visible size of a frame and the `max_tiles` that makes 1, 3 or 9 tiles of it: 16:9 pictures make no other
-# number. One tile is drawn at the tile's own size: then nobody resizes, and no contestant gains or loses by it.
+# number. One tile is drawn at its own size: nobody resizes then, and no contestant gains or loses by it.
 TILE_LAYOUTS = {1: (448, 448, 1), 3: (1280, 720, 2), 9: (1280, 720, 8)}
 SENTENCE = "Describe this video frame in one or two sentences: the light, the colours, and what can be seen. "
 
