@@ -19,8 +19,12 @@ import time
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+
+if TYPE_CHECKING:
+    from bench.checks import Result
 
 STEPS = ("correctness", "table-1b", "table-2b", "table-8b", "job")
 TILES = (1, 3, 9)
@@ -66,7 +70,7 @@ def main() -> int:
     return 8 if any(result.holds is False for result in results) else 0
 
 
-def run(arguments: argparse.Namespace) -> list:
+def run(arguments: argparse.Namespace) -> list[Result]:
     """The results of the step, kept in the file."""
     from bench.checks import Options, keep, read
     from bench.telling import machine_facts
@@ -101,7 +105,7 @@ def _name(arguments: argparse.Namespace) -> str:
     return arguments.step if arguments.tiles is None else f"{arguments.step}-tiles-{arguments.tiles}"
 
 
-def run_table(arguments: argparse.Namespace, started: float) -> list:
+def run_table(arguments: argparse.Namespace, started: float) -> list[Result]:
     """Each tile count in a process of its own: the memory of one never stands in the way of the next."""
     results = []
     for number, tiles in enumerate(TILES):
@@ -111,7 +115,9 @@ def run_table(arguments: argparse.Namespace, started: float) -> list:
     return results
 
 
-def run_apart(arguments: argparse.Namespace, step: str, more: Sequence[str], limit_seconds: float) -> list:
+def run_apart(
+    arguments: argparse.Namespace, step: str, more: Sequence[str], limit_seconds: float
+) -> list[Result]:
     """A step in a process of its own; when it breaks or takes too long, that is a result too."""
     from bench.checks import Result, read
 
