@@ -21,7 +21,6 @@ class VllmOffline:
         os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
         os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
-        _stand_in_for_torchvision()
         from vllm import LLM, SamplingParams
 
         context = workload.tiles * _PATCH_TOKENS + len(workload.prompt) + workload.output_tokens + 64
@@ -55,22 +54,3 @@ class VllmOffline:
         outputs = self._llm.generate(prompts, self._sampling, use_tqdm=False)
         num_new = sum(len(output.outputs[0].token_ids) for output in outputs)
         return len(outputs[0].prompt_token_ids), num_new
-
-
-def _stand_in_for_torchvision() -> None:
-    """Let torchvision be imported beside a CPU build of torch.
-
-    The package registries offer torchvision for CUDA alone: its compiled part then cannot be loaded, and its
-    import ends at the operators it describes. Declaring those is enough, for nothing here calls them;
-    resizing and normalising are written in Python over torch.
-    """
-    import torch
-
-    if not torch.cuda.is_available() and not hasattr(torch.ops.torchvision, "nms"):
-        library = torch.library.Library("torchvision", "DEF")
-        for name in ("nms", "qnms"):
-            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        _kept.append(library)
-
-
-_kept: list[Any] = []  # a library's declarations go when it does

@@ -19,8 +19,11 @@ from corridor_cli.engine.local.tiles import TileRule, count_tiles
 
 ROOT = Path(__file__).parents[2]
 
+# Each script loads torch in several processes, one after the other.
+pytestmark = pytest.mark.timeout(300)
 
-def run_script(*arguments: str | Path, timeout_seconds: float = 110) -> tuple[int, str, str]:
+
+def run_script(*arguments: str | Path, timeout_seconds: float = 290) -> tuple[int, str, str]:
     """Exit code, stdout and stderr of a script under `scripts/`."""
     done = subprocess.run(
         [sys.executable, *map(str, arguments)],
