@@ -130,17 +130,23 @@ def total_device_bytes(device: str) -> int:
     return int(torch.cuda.mem_get_info(device)[1])
 
 
-def choose_dtype(device: str, is_mixed: bool, is_small_model: bool) -> Choice[str]:
-    """`bfloat16` or `float32`. With mixed precision the faster is measured once a machine, and kept."""
+def choose_dtype(device: str, precision: str, is_small_model: bool) -> Choice[str]:
+    """The torch dtype for a precision of `auto`, `bf16`, `fp16`, `fp32` or `int8` (whose other half is bf16).
+
+    `auto` takes bfloat16 where a measurement, made once a machine and kept, shows it the faster.
+    """
+    if precision != "auto":
+        names = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32", "int8": "bfloat16"}
+        return Choice(names[precision], f"precision: {precision}, as set")
     if is_small_model:
         return Choice("float32", "precision: float32, because the model is small")
-    if not is_mixed:
-        return Choice("float32", "precision: float32, because mixed precision is off")
-    speedup = _kept_speedup(device)
-    verb = "measured before" if speedup is not None else "measured"
-    if speedup is None:
-        speedup = measure_bfloat16_speedup(device)
-        _keep_speedup(device, speedup)
+    key = machine_key(device)
+    kept = kept_measurement("precision", key)
+    is_kept = isinstance(kept, int | float)
+    speedup = float(kept) if isinstance(kept, int | float) else measure_bfloat16_speedup(device)
+    if not is_kept:
+        keep_measurement("precision", key, round(speedup, 3))
+    verb = "measured before" if is_kept else "measured"
     name = "bfloat16" if speedup >= _MIN_SPEEDUP else "float32"
     return Choice(name, f"precision: {name}, because bfloat16 runs {speedup:.2f}x as fast here ({verb})")
 
@@ -176,7 +182,8 @@ def _product_rate(device: str, dtype: torch.dtype) -> float:
     return count / elapsed
 
 
-def _measurement_key(device: str) -> str:
+def machine_key(device: str) -> str:
+    """Names this machine's device and torch: measurements made elsewhere do not count."""
     import torch
 
     name = (
@@ -185,28 +192,27 @@ def _measurement_key(device: str) -> str:
     return f"{platform.node()}/{name}/{torch.__version__}"
 
 
-def _measurement_file() -> Path:
-    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(cache) / "vlmtl" / "precision.json"
-
-
-def _kept_speedup(device: str) -> float | None:
+def kept_measurement(name: str, key: str) -> object:
+    """What `keep_measurement` wrote under `key` in the file `name`; None when there is nothing to be had."""
     try:
-        value = json.loads(_measurement_file().read_bytes())[_measurement_key(device)]
+        return json.loads(_measurement_file(name).read_bytes())[key]
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return float(value) if isinstance(value, int | float) else None
 
 
-def _keep_speedup(device: str, speedup: float) -> None:
-    """Write the measurement down; a cache that cannot be written only means measuring again."""
-    path = _measurement_file()
+def keep_measurement(name: str, key: str, value: object) -> None:
+    """Write a measurement down; a cache that cannot be written only means measuring again."""
+    path = _measurement_file(name)
     try:
         kept = json.loads(path.read_bytes()) if path.is_file() else {}
         path.parent.mkdir(parents=True, exist_ok=True)
-        table = {**kept, _measurement_key(device): round(speedup, 3)}
         temporary = path.with_suffix(f".{os.getpid()}.tmp")
-        temporary.write_text(json.dumps(table), encoding="utf-8")
+        temporary.write_text(json.dumps({**kept, key: value}), encoding="utf-8")
         temporary.replace(path)
     except (OSError, ValueError, TypeError):
         return
+
+
+def _measurement_file(name: str) -> Path:
+    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(cache) / "vlmtl" / f"{name}.json"

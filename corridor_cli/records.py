@@ -307,6 +307,7 @@ class EngineInfo:
     seconds_per_request: float | None = None
     reasons: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
+    quantization: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,8 @@ class ModelSettings:
 
     model: str | None = None
     revision: str | None = None
+    load_format: Literal["auto", "dummy"] = "auto"
+    preset: Literal["internvl3-1b", "internvl3-2b", "internvl3-8b"] | None = None
     engine: Literal["local", "echo"] = "local"
     device: Device = "auto"
     batch_size: AutoOrCount = "auto"
@@ -95,8 +97,15 @@ class ModelSettings:
     memory_optimization: bool = True
     gpu_memory_fraction: Annotated[float, Gt(0), Le(1)] = 0.9
     enable_mixed_precision: bool = True
+    precision: Literal["auto", "bf16", "fp16", "fp32", "int8"] = "auto"
     max_tiles: Annotated[int, Ge(1), Le(40)] = 1
     echo: dict[str, str | int | float | bool] = field(default_factory=dict)
+
+    @property
+    def chosen_precision(self) -> str:
+        """`precision`, where `auto` without mixed precision means `fp32`."""
+        is_open = self.precision == "auto" and self.enable_mixed_precision
+        return "auto" if is_open else self.precision.replace("auto", "fp32")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,10 @@ ConfigFile = Annotated[
         "-c", "--config", metavar="FILE", help="Settings file; else ./config/processing.yaml if it is there."
     ),
 ]
+LoadFormat = Annotated[
+    str | None, typer.Option(metavar="auto|dummy", help="The model's weights, or random ones to measure.")
+]
+Preset = Annotated[str | None, typer.Option(metavar="SIZE", help="With dummy: internvl3-1b, -2b or -8b.")]
 Set = Annotated[
     list[str] | None,
     typer.Option(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from corridor_cli.cli.options import ConfigFile, Set, read_sets
+from corridor_cli.cli.options import ConfigFile, LoadFormat, Preset, Set, read_sets
 from corridor_cli.cli.results import show
 from corridor_cli.errors import UsageError, VlmtlError
 from corridor_cli.printable import printable
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # parameter of `run`: the flag and the setting it stands for
 _FLAGS = {
     "model": ("--model", "gpu_pipeline.internvl3.model"),
+    "load_format": ("--load-format", "gpu_pipeline.internvl3.load_format"),
+    "preset": ("--preset", "gpu_pipeline.internvl3.preset"),
     "engine": ("--engine", "gpu_pipeline.internvl3.engine"),
     "device": ("--device", "gpu_pipeline.internvl3.device"),
     "batch_size": ("--batch-size", "gpu_pipeline.internvl3.batch_size"),
@@ -48,6 +50,8 @@ def run(
     model: Annotated[
         str | None, typer.Option(metavar="MODEL", help="Hugging Face id, local folder, or tiny (bundled).")
     ] = None,
+    load_format: LoadFormat = None,
+    preset: Preset = None,
     engine: Annotated[
         str | None, typer.Option(metavar="local|echo", help="Run the model, or make captions up to try out.")
     ] = None,

@@ -6,18 +6,17 @@ Nothing in the folder is ever run: `*.py` files are not looked at, pickles stay 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from corridor_cli.engine.checkpoint_files import (
-    DOWNLOAD_AGAIN,
-    Json,
-    chat_template,
-    end_token_ids,
-    identity,
-    read_json,
-)
+from corridor_cli.engine.checkpoint_files import Json, identity, read_json
+from corridor_cli.engine.layouts.facts import Facts, Layout, Three
+from corridor_cli.engine.layouts.hf import read_hf
+from corridor_cli.engine.layouts.original import original_shape, read_original
+from corridor_cli.engine.layouts.other import read_other, takes_pictures
+from corridor_cli.engine.local.shape import NetworkShape
 from corridor_cli.engine.locate import (
     BUNDLED_MODEL,
     DATA_PATTERNS,
@@ -29,19 +28,24 @@ from corridor_cli.engine.locate import (
     is_hub_id,
     is_offline,
 )
-from corridor_cli.engine.weights import check_layers, read_weights
+from corridor_cli.engine.tensor_names import has_lm_head
+from corridor_cli.engine.weights import Weights, check_layers, check_tensors, read_weights
 from corridor_cli.errors import ModelError
 
 ARCHITECTURE = "InternVLForConditionalGeneration"
 SMALL_MODEL_PARAMETERS = 50_000_000
 
 _ORIGINAL_ARCHITECTURE = "InternVLChatModel"
-_BICUBIC = 3
 
 
 @dataclass(frozen=True, slots=True)
 class CheckpointInfo:
-    """A usable InternVL checkpoint and its facts.
+    """A usable checkpoint and its facts.
+
+    `shape` is None where our own network cannot compute it, and `unsupported_because` then begins with `its`
+    and says why; transformers' `generate` may still do. For an architecture that is not InternVL (`layout`
+    other) `tokens_per_tile` is 0, `image_token_id` -1 and mean and deviation mean nothing: transformers' own
+    processor knows. For a preset (`layout` dummy) there is no folder, and `path` is empty.
 
     `tile_px` is the side of a tile; `image_mean` and `image_std` are RGB on the 0..1 scale. `revision` is the
     hub commit, None for folders. `identity` is a hash over every JSON file and over each weight file's size,
@@ -51,10 +55,13 @@ class CheckpointInfo:
     model_id: str
     revision: str | None
     path: str
+    layout: Layout
+    shape: NetworkShape | None
+    unsupported_because: str
     tile_px: int
     tokens_per_tile: int
-    image_mean: tuple[float, float, float]
-    image_std: tuple[float, float, float]
+    image_mean: Three
+    image_std: Three
     max_tiles: int
     image_token_id: int
     end_token_ids: tuple[int, ...]
@@ -73,7 +80,7 @@ class CheckpointInfo:
 def read_checkpoint(model: str | None, revision: str | None) -> CheckpointInfo:
     """Find `model` (`tiny`, a folder, or a hub id) and read its facts, fetching it from the hub if need be.
 
-    Raises `ModelError` when it cannot be found, is not an HF-native InternVL, or is not whole.
+    Raises `ModelError` when it cannot be found, does not take pictures, or is not whole.
     """
     if not model:
         raise ModelError("No model was given.", hint=HOW_TO_GET_A_MODEL)
@@ -91,14 +98,24 @@ def read_checkpoint(model: str | None, revision: str | None) -> CheckpointInfo:
             f"Model {model!r} is not in the local cache, and the network is off.", hint=HOW_TO_GET_A_MODEL
         )
     folder = download_snapshot(model, revision, SMALL_PATTERNS)
-    _read_config(folder, model)  # refused before gigabytes of weights are fetched
+    with _understanding(folder):
+        config = _read_config(folder, model)
+        if _architecture(config) == _ORIGINAL_ARCHITECTURE:
+            original_shape(folder, config, has_lm_head=True)  # refused before gigabytes are fetched
     folder = download_snapshot(model, revision, DATA_PATTERNS)
     return _read_folder(folder, model, folder.name)
 
 
 def _read_folder(folder: Path, model: str, revision: str | None) -> CheckpointInfo:
-    try:
+    with _understanding(folder):
         return _read_facts(folder, model, revision)
+
+
+@contextmanager
+def _understanding(folder: Path) -> Iterator[None]:
+    """Says in one line what is wrong with files that are read inside."""
+    try:
+        yield
     except (AttributeError, KeyError, TypeError, ValueError) as error:  # a value of a shape nobody expects
         raise ModelError(f"The JSON files in {folder} cannot be understood: {error}.") from error
     except OSError as error:
@@ -107,33 +124,44 @@ def _read_folder(folder: Path, model: str, revision: str | None) -> CheckpointIn
 
 def _read_facts(folder: Path, model: str, revision: str | None) -> CheckpointInfo:
     config = _read_config(folder, model)
-    processor = read_json(folder / "processor_config.json")
-    pixels = read_json(folder / "preprocessor_config.json") or processor.get("image_processor") or {}
-    if not pixels:
-        raise ModelError(f"{folder} has no preprocessor_config.json.", hint=DOWNLOAD_AGAIN)
-    if not (folder / "tokenizer.json").is_file():
-        raise ModelError(f"{folder} has no tokenizer.json.", hint=DOWNLOAD_AGAIN)
     weights = read_weights(folder)
-    text, vision = config.get("text_config") or {}, config.get("vision_config") or {}
-    check_layers(weights, folder, text.get("num_hidden_layers"), vision.get("num_hidden_layers"))
-    tile_px = _tile_px(pixels, vision, folder)
+    facts = _read_layout(folder, config, weights)
     return CheckpointInfo(
         model_id=model,
         revision=revision,
         path=str(folder),
-        tile_px=tile_px,
-        tokens_per_tile=_tokens_per_tile(config, processor, vision, tile_px, folder),
-        image_mean=_three(pixels, "image_mean", folder),
-        image_std=_three(pixels, "image_std", folder),
-        max_tiles=int(pixels.get("max_patches") or 1),
-        image_token_id=_whole(config, "image_token_id", folder),
-        end_token_ids=end_token_ids(folder, config, text),
-        chat_template=chat_template(folder),
-        text_model_type=str(text.get("model_type", "qwen2")),
+        layout=facts.layout,
+        shape=facts.shape,
+        unsupported_because=facts.unsupported_because,
+        tile_px=facts.tile_px,
+        tokens_per_tile=facts.tokens_per_tile,
+        image_mean=facts.image_mean,
+        image_std=facts.image_std,
+        max_tiles=facts.max_tiles,
+        image_token_id=facts.image_token_id,
+        end_token_ids=facts.end_token_ids,
+        chat_template=facts.chat_template,
+        text_model_type=facts.text_model_type,
         num_parameters=weights.num_parameters,
         weight_files=weights.files,
         identity=identity(folder, weights.digest),
     )
+
+
+def _read_layout(folder: Path, config: Json, weights: Weights) -> Facts:
+    """The facts of the folder, whose weights are checked as far as its layout is known."""
+    architecture = _architecture(config)
+    if architecture not in (ARCHITECTURE, _ORIGINAL_ARCHITECTURE):
+        return read_other(folder, config, architecture)
+    read = read_hf if architecture == ARCHITECTURE else read_original
+    facts = read(folder, config, has_lm_head=has_lm_head(weights.tensors))
+    text, vision = config.get("text_config") or {}, config.get("vision_config") or {}
+    if facts.shape is None:
+        check_layers(weights, folder, text.get("num_hidden_layers"), vision.get("num_hidden_layers"))
+    else:
+        check_layers(weights, folder, facts.shape.text.num_layers, facts.shape.vision.num_layers)
+        check_tensors(weights, folder, facts.shape)
+    return facts
 
 
 def _read_config(folder: Path, model: str) -> Json:
@@ -141,66 +169,17 @@ def _read_config(folder: Path, model: str) -> Json:
     if not config:
         hint = "Is this the folder of a checkpoint?" if folder.is_dir() else HOW_TO_GET_A_MODEL
         raise ModelError(f"{folder} has no config.json.", hint=hint)
-    found = config.get("architectures") or [config.get("model_type", "nothing")]
-    if found == [ARCHITECTURE]:
+    architecture = _architecture(config)
+    if architecture in (ARCHITECTURE, _ORIGINAL_ARCHITECTURE) or takes_pictures(config, architecture):
         return config
-    if _ORIGINAL_ARCHITECTURE in found:
-        twin = f"`{model}-hf`" if is_hub_id(model) else "its `-hf` twin, such as `OpenGVLab/InternVL3-2B-hf`"
-        raise ModelError(
-            f"Model {model!r} has the original {_ORIGINAL_ARCHITECTURE} layout, which is not supported yet.",
-            hint=f"Use {twin}: the same weights, and no code of its own.",
-        )
     raise ModelError(
-        f"Model {model!r} is {found[0] if isinstance(found, list) else found!r}; {ARCHITECTURE} is needed.",
+        f"Model {model!r} is {architecture!r}, which takes no pictures; an InternVL model is wanted, or "
+        "another that turns pictures and text into text.",
         hint=HOW_TO_GET_A_MODEL,
     )
 
 
-def _whole(table: Json, key: str, folder: Path) -> int:
-    value = table.get(key)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ModelError(f"{folder}: {key} is {value!r}, not a whole number.", hint=DOWNLOAD_AGAIN)
-    return value
-
-
-def _three(pixels: Json, key: str, folder: Path) -> tuple[float, float, float]:
-    value = pixels.get(key)
-    if not isinstance(value, list) or len(value) != 3 or not all(isinstance(x, int | float) for x in value):
-        raise ModelError(f"{folder}: {key} is {value!r}, not three numbers.", hint=DOWNLOAD_AGAIN)
-    return float(value[0]), float(value[1]), float(value[2])
-
-
-def _tile_px(pixels: Json, vision: Json, folder: Path) -> int:
-    size = pixels.get("size")
-    if not isinstance(size, dict) or size.get("height") != size.get("width") or not size.get("height"):
-        raise ModelError(
-            f"{folder}: the tile size is {size!r}, not equal height and width.", hint=DOWNLOAD_AGAIN
-        )
-    tile_px = _whole(size, "height", folder)
-    if pixels.get("resample", _BICUBIC) != _BICUBIC:
-        raise ModelError(
-            f"{folder}: resample is {pixels['resample']!r}; only bicubic ({_BICUBIC}) is supported."
-        )
-    if _side(vision, "image_size", 448) != tile_px:
-        raise ModelError(
-            f"{folder}: tiles of {tile_px} px, but image_size is {vision.get('image_size', 448)!r}."
-        )
-    return tile_px
-
-
-def _tokens_per_tile(config: Json, processor: Json, vision: Json, tile_px: int, folder: Path) -> int:
-    ratio = float(config.get("downsample_ratio", 0.5))
-    computed: int = round((tile_px // _side(vision, "patch_size", 14)) ** 2 * ratio**2)
-    stated = processor.get("image_seq_length") or config.get("image_seq_length") or computed
-    if stated != computed:
-        raise ModelError(f"{folder}: image_seq_length is {stated!r}, but the patches give {computed}.")
-    return computed
-
-
-def _side(vision: Json, key: str, absent: int) -> int:
-    """A side in pixels; a config leaves out what equals its format's default, given as `absent`."""
-    value = vision.get(key, absent)
-    side: Any = value[0] if isinstance(value, list) and value else value
-    if isinstance(side, int) and side > 0:
-        return int(side)
-    return absent
+def _architecture(config: Json) -> str:
+    """The first architecture named, or the kind of model where none is."""
+    found = config.get("architectures") or [config.get("model_type", "nothing")]
+    return str(found[0] if isinstance(found, list) else found)

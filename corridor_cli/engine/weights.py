@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from corridor_cli.engine.local.shape import NetworkShape
+from corridor_cli.engine.tensor_names import canonical_shapes, find_stored
 from corridor_cli.errors import ModelError
 
 INDEX_NAME = "model.safetensors.index.json"
@@ -22,9 +24,19 @@ _MAX_HEADER_BYTES = 100_000_000
 _SMALL_FILE_BYTES = 16 * 1024**2
 _SAMPLE_BYTES = 4096
 _NUM_SAMPLES = 256
+_FLOATS = ("BF16", "F16", "F32", "F64")
 _LFS_MARK = b"version https://git-lfs"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 _LFS_HINT = "Fetch the real files with `git lfs pull`, or download the checkpoint again."
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTensor:
+    """A tensor of a file. `dtype` is as safetensors writes it: `BF16`, `F32`."""
+
+    file: str
+    shape: tuple[int, ...]
+    dtype: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +48,7 @@ class Weights:
     """
 
     files: tuple[str, ...]
-    tensor_names: frozenset[str]
+    tensors: dict[str, StoredTensor]
     num_parameters: int
     digest: str
 
@@ -45,40 +57,70 @@ def read_weights(folder: Path) -> Weights:
     """Read the headers of all weight files. Raises `ModelError` for missing, torn or foreign ones."""
     names = _weight_files(folder)
     digest = hashlib.sha256()
-    shapes: dict[str, list[int]] = {}
+    tensors: dict[str, StoredTensor] = {}
     for name in names:
         header, raw = _read_header(folder / name)
         digest.update(f"{name}\0{(folder / name).stat().st_size}\0".encode())
         digest.update(raw)
         _sample_numbers(folder / name, digest)
-        shapes.update({tensor: entry["shape"] for tensor, entry in header.items()})
-    _check_index(folder, frozenset(shapes))
-    num_parameters = sum(math.prod(shape) for shape in shapes.values())
-    return Weights(tuple(names), frozenset(shapes), num_parameters, digest.hexdigest())
+        tensors |= {
+            tensor: StoredTensor(name, tuple(entry["shape"]), str(entry["dtype"]))
+            for tensor, entry in header.items()
+        }
+    _check_index(folder, frozenset(tensors))
+    num_parameters = sum(math.prod(tensor.shape) for tensor in tensors.values())
+    return Weights(tuple(names), tensors, num_parameters, digest.hexdigest())
 
 
 def check_layers(weights: Weights, folder: Path, num_text: int | None, num_vision: int | None) -> None:
     """Every layer the config counts must be among the tensors, and the projector and the embeddings too."""
-    wanted = {
-        r"language_model\.(?:model\.)?layers\.(\d+)\.": num_text,
-        r"vision_tower\.encoder\.layers?\.(\d+)\.": num_vision,
-    }
-    for pattern, count in wanted.items():
-        matches = (re.search(pattern, name) for name in weights.tensor_names)
+    wanted = (
+        ("language_model", r"language_model\.(?:model\.)?layers\.(\d+)\.", num_text),
+        ("vision_tower", r"(?:vision_tower|vision_model)\.encoder\.layers?\.(\d+)\.", num_vision),
+    )
+    for tower, pattern, count in wanted:
+        matches = (re.search(pattern, name) for name in weights.tensors)
         found = {int(match[1]) for match in matches if match}
         missing = sorted(set(range(count or 1)) - found)
         if missing:
-            tower = pattern.partition("\\")[0]
             raise ModelError(
                 f"The weights in {folder} lack {tower} layer {missing[0]} and {len(missing) - 1} others.",
                 hint="The checkpoint is incomplete: download it again.",
             )
-    for part in ("multi_modal_projector.", "embed_tokens."):
-        if not any(part in name for name in weights.tensor_names):
+    for parts in (("multi_modal_projector.", "mlp1."), ("embed_tokens.", "tok_embeddings.")):
+        if not any(part in name for name in weights.tensors for part in parts):
             raise ModelError(
-                f"The weights in {folder} lack every `{part}*` tensor.",
+                f"The weights in {folder} lack every `{parts[0]}*` tensor.",
                 hint="The checkpoint is incomplete: download it again.",
             )
+
+
+def check_tensors(weights: Weights, folder: Path, shape: NetworkShape) -> None:
+    """Every tensor of the network must be there, in its shape and as floating-point numbers."""
+    is_tied, missing = shape.text.is_tied, []
+    for canonical, size in canonical_shapes(shape).items():
+        stored = find_stored(canonical, weights.tensors, is_tied=is_tied)
+        if stored is None:
+            missing.append(canonical)
+            continue
+        found = weights.tensors[stored.name]
+        where = f"{folder / found.file}: {stored.name}"
+        wanted = stored.shape(size)
+        if found.shape != wanted:
+            raise ModelError(
+                f"{where} has shape {list(found.shape)} where config.json asks for {list(wanted)}.",
+                hint="The weights and the config are of different models: download the checkpoint again.",
+            )
+        if found.dtype not in _FLOATS:
+            raise ModelError(
+                f"{where} is of type {found.dtype}, allowed: {', '.join(_FLOATS)}.",
+                hint="Use a checkpoint that is not quantized.",
+            )
+    if missing:
+        raise ModelError(
+            f"The weights in {folder} lack {len(missing)} tensors, such as {missing[0]}.",
+            hint="The checkpoint is incomplete: download it again.",
+        )
 
 
 def refuse_lfs_pointer(path: Path) -> None:
@@ -163,6 +205,7 @@ def _read_header(path: Path) -> tuple[dict[str, dict[str, Any]], bytes]:
         end = max((entry["data_offsets"][1] for entry in header.values()), default=0)
         for entry in header.values():
             math.prod(entry["shape"])
+            entry["dtype"].upper()
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise ModelError(
             f"{path} has a broken safetensors header.", hint="Download the checkpoint again."

@@ -21,7 +21,8 @@ def main(channel_fd: int, arena_fd: int, parent_pid: int) -> None:
     inbox = Inbox(channel)
     setup: EngineSetup = inbox.get()
     try:
-        with closing(create_engine(setup.model, Slots(arena_fd, setup.slot_bytes), channel.send)) as engine:
+        slots = Slots(arena_fd, setup.slot_bytes)
+        with closing(create_engine(setup.model, slots, channel.send, setup.caption)) as engine:
             channel.send(engine.start())
             _serve(engine, channel, inbox)
     except DeviceLostError:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from corridor_cli.records import ErrorInfo
-from corridor_cli.settings import DecodeSettings, FrameSettings, ModelSettings, SceneSettings
+from corridor_cli.settings import CaptionSettings, DecodeSettings, FrameSettings, ModelSettings, SceneSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +22,11 @@ class WorkerSetup:
 
 @dataclass(frozen=True, slots=True)
 class EngineSetup:
-    """An engine host's first message."""
+    """An engine host's first message. `caption` says what most requests will ask."""
 
     model: ModelSettings
     slot_bytes: int
+    caption: CaptionSettings = field(default_factory=CaptionSettings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from corridor_cli.config import LoadedSettings
-from corridor_cli.engine.checkpoint import read_checkpoint
 from corridor_cli.engine.echo import TILE_PX as ECHO_TILE_PX
+from corridor_cli.engine.presets import describe_model
 from corridor_cli.errors import ExitCode, NoInputsError
 from corridor_cli.hardware import available_memory_bytes, num_usable_cpus
 from corridor_cli.hosts.hosted_engine import HostedEngine
@@ -74,9 +74,9 @@ def identify_model(settings: Settings) -> ModelIdentity:
     chosen = settings.gpu_pipeline.internvl3
     if chosen.engine == "echo":
         return ModelIdentity("echo", "none", ECHO_TILE_PX)
-    info = read_checkpoint(chosen.model, chosen.revision)
-    is_mixed = chosen.enable_mixed_precision and not info.is_small
-    return ModelIdentity(info.identity, "auto" if is_mixed else "fp32", info.tile_px)
+    info = describe_model(chosen)
+    is_fixed = chosen.chosen_precision == "auto" and info.is_small
+    return ModelIdentity(info.identity, "fp32" if is_fixed else chosen.chosen_precision, info.tile_px)
 
 
 class _Run:
@@ -150,9 +150,8 @@ class _Run:
         arena_fd = create_arena(num_workers * num_slots, slot_bytes)
         setup = WorkerSetup(settings.decode, settings.scenes, settings.frames, slot_bytes, max_pixels, ())
         media = MediaPool(setup, arena_fd, num_workers, num_slots)
-        engine = HostedEngine(
-            EngineSetup(chosen, slot_bytes), arena_fd, settings.errors, self._on_batch, self._reporter.warn
-        )
+        host = EngineSetup(chosen, slot_bytes, settings.caption)
+        engine = HostedEngine(host, arena_fd, settings.errors, self._on_batch, self._reporter.warn)
         try:
             yield media, engine
         finally:

@@ -122,7 +122,7 @@ def describe_model(info: EngineInfo) -> Model:
         id=encodable(info.model_id),
         revision=info.revision,
         dtype=info.dtype,
-        quantization=None,
+        quantization=info.quantization,
         engine=info.engine,
     )
 

@@ -1,100 +1,111 @@
-"""The local engine: an HF-native InternVL checkpoint on one device of this machine."""
+"""The local engine: an InternVL checkpoint, by its own forward pass, on one device of this machine."""
 
 from __future__ import annotations
 
 import torch
 
 from corridor_cli.engine.base import BatchListener, FrameStore
-from corridor_cli.engine.batching import Batcher, max_pending
-from corridor_cli.engine.checkpoint import CheckpointInfo, read_checkpoint
-from corridor_cli.engine.local.calibrate import calibrate
-from corridor_cli.engine.local.load import load_network, load_tokenizer
-from corridor_cli.engine.local.model import LocalModel
+from corridor_cli.engine.batching import max_pending
+from corridor_cli.engine.local.generator import Generator
+from corridor_cli.engine.local.load import Loaded, load
+from corridor_cli.engine.local.memory import release_memory
+from corridor_cli.engine.local.scheduler import Scheduler
+from corridor_cli.engine.local.sizing import Expected, find_costs, memory_budget, size_stages
+from corridor_cli.engine.local.stages import Stages, StageSizes
 from corridor_cli.engine.recovery import BatchSizer
-from corridor_cli.hardware import choose_device, choose_dtype, choose_threads
 from corridor_cli.records import Caption, EngineInfo, Request
-from corridor_cli.settings import ModelSettings
-
-_VISION_TILES_CPU = 4
-_VISION_TILES_CUDA = 64
+from corridor_cli.settings import CaptionSettings, ModelSettings
 
 
 class LocalEngine:
-    """The engine protocol over a network in this process. `start` may fetch the checkpoint from the hub."""
+    """The engine protocol over a network in this process. `start` may fetch the checkpoint from the hub.
 
-    def __init__(self, settings: ModelSettings, frames: FrameStore, on_batch: BatchListener) -> None:
+    `caption` says what most requests will ask, so that the slots are made for them; others are served too.
+    """
+
+    def __init__(
+        self,
+        settings: ModelSettings,
+        frames: FrameStore,
+        on_batch: BatchListener,
+        caption: CaptionSettings | None = None,
+    ) -> None:
         self._settings = settings
+        self._caption = caption or CaptionSettings()
         self._frames = frames
         self._on_batch = on_batch
-        self._batcher: Batcher | None = None
+        self._scheduler: Scheduler | None = None
         self._device = "cpu"
 
     def start(self) -> EngineInfo:
         settings = self._settings
-        info = read_checkpoint(settings.model, settings.revision)
-        device = choose_device(settings.device)
-        threads = choose_threads(info.is_small)
-        torch.set_num_threads(threads.value)
-        dtype = choose_dtype(device.value, settings.enable_mixed_precision, info.is_small)
-        self._device = device.value
-        network = load_network(info, device.value, getattr(torch, dtype.value))
-        model = LocalModel(
-            info,
-            network,
-            load_tokenizer(info),
-            self._frames,
-            max_tiles=settings.max_tiles,
-            vision_tiles=self._vision_tiles(device.value),
+        loaded = load(settings, self._frames)
+        self._device = loaded.device
+        expected = self._expect(loaded)
+        costs = find_costs(loaded, expected)
+        budget = memory_budget(loaded.device, settings.gpu_memory_fraction)
+        sizes = size_stages(
+            costs, loaded.slot_bytes(expected.max_tokens), budget, loaded.device, settings, expected
         )
-        found = calibrate(model, network, settings)
-        tiles_per_request = settings.max_tiles + (settings.max_tiles > 1)
-        sizer = BatchSizer(found.batch_size, found.limit)
-        self._batcher = Batcher(model, sizer, self._on_batch, max_tiles=found.limit * tiles_per_request)
+
+        def make_generator(max_tokens: int, max_new_tokens: int) -> Generator:
+            num_fitting = int(budget // loaded.slot_bytes(max_tokens))
+            num_slots = max(1, min(sizes.slot_limit, num_fitting))
+            return loaded.make_generator(num_slots, max_tokens, max_new_tokens)
+
+        stage_sizes = StageSizes(
+            slots=BatchSizer(sizes.num_slots, sizes.slot_limit),
+            tiles=BatchSizer(sizes.num_tiles, sizes.num_tiles),
+            tokens=BatchSizer(sizes.num_tokens, sizes.num_tokens),
+        )
+        generator = make_generator(expected.max_tokens, expected.max_new_tokens)
+        stages = Stages(generator, make_generator, stage_sizes)
+        self._scheduler = Scheduler(loaded.translator, stages, loaded.device, self._on_batch)
         return EngineInfo(
             engine="local",
-            model_id=info.model_id,
-            revision=info.revision,
-            device=device.value,
-            dtype=dtype.value,
-            tile_px=info.tile_px,
+            model_id=loaded.info.model_id,
+            revision=loaded.info.revision,
+            device=loaded.device,
+            dtype=str(loaded.network.dtype).removeprefix("torch."),
+            tile_px=loaded.info.tile_px,
             max_tiles=settings.max_tiles,
-            batch_size=found.batch_size,
-            max_pending=max_pending(found.batch_size, settings.async_frame_loading),
-            seconds_per_request=found.seconds_per_request,
-            reasons=(device.reason, dtype.reason, threads.reason, *found.reasons),
-            environment=_environment(info, device.value),
+            batch_size=sizes.num_slots,
+            max_pending=max_pending(sizes.num_slots, settings.async_frame_loading),
+            seconds_per_request=costs.seconds_per_request(expected, sizes.num_slots),
+            reasons=(*loaded.reasons, *sizes.reasons),
+            environment=_environment(loaded),
+            quantization=None if loaded.network.kind == "dense" else loaded.network.kind,
         )
 
     def submit(self, request: Request) -> None:
-        assert self._batcher is not None, "submit before start"
-        self._batcher.submit(request)
+        assert self._scheduler is not None, "submit before start"
+        self._scheduler.submit(request)
 
     def poll(self, timeout_seconds: float) -> list[Caption]:
-        assert self._batcher is not None, "poll before start"
-        return self._batcher.poll(timeout_seconds)
+        assert self._scheduler is not None, "poll before start"
+        return self._scheduler.poll(timeout_seconds)
 
     def close(self) -> None:
-        if self._batcher is None:
+        if self._scheduler is None:
             return
-        self._batcher = None
-        if self._device != "cpu":
-            torch.cuda.empty_cache()
+        self._scheduler = None
+        release_memory(self._device)
 
-    def _vision_tiles(self, device: str) -> int | None:
-        """Tiles encoded together; without `memory_optimization` all tiles of a batch."""
-        if not self._settings.memory_optimization:
-            return None
-        return _VISION_TILES_CPU if device == "cpu" else _VISION_TILES_CUDA
+    def _expect(self, loaded: Loaded) -> Expected:
+        num_tiles = self._settings.max_tiles + (self._settings.max_tiles > 1)
+        token_ids = loaded.translator.token_ids(self._caption.prompt, [num_tiles])
+        return Expected(tuple(token_ids), self._caption.max_new_tokens, num_tiles)
 
 
-def _environment(info: CheckpointInfo, device: str) -> dict[str, str]:
+def _environment(loaded: Loaded) -> dict[str, str]:
     """Versions and names that can change a caption or its speed."""
     import transformers
 
+    is_cpu = loaded.device == "cpu"
     return {
         "torch": torch.__version__,
         "transformers": transformers.__version__,
-        "device_name": "cpu" if device == "cpu" else torch.cuda.get_device_name(device),
+        "device_name": "cpu" if is_cpu else torch.cuda.get_device_name(loaded.device),
         "threads": str(torch.get_num_threads()),
-        "checkpoint": info.identity,
+        "checkpoint": loaded.info.identity,
     }

@@ -1,82 +1,100 @@
-"""Loads the network and the tokenizer of a checkpoint onto a device: safetensors only, never remote code."""
+"""Loads a checkpoint: its network onto a device, and what reads its requests and writes its captions."""
 
 from __future__ import annotations
 
-import logging
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 
+from corridor_cli.engine.base import FrameStore
 from corridor_cli.engine.checkpoint import CheckpointInfo
 from corridor_cli.engine.local.failures import is_out_of_memory
+from corridor_cli.engine.local.generator import Generator
+from corridor_cli.engine.local.linear import LinearKind
+from corridor_cli.engine.local.network import Network
+from corridor_cli.engine.local.sequences import Translator
+from corridor_cli.engine.local.sources import load_tokenizer, open_source
+from corridor_cli.engine.local.tiles import TileRule
+from corridor_cli.engine.presets import describe_model
 from corridor_cli.errors import ModelError
+from corridor_cli.hardware import choose_device, choose_dtype, choose_threads, machine_key
+from corridor_cli.settings import ModelSettings
 
 
-def load_network(info: CheckpointInfo, device: str, dtype: torch.dtype) -> Any:
-    """The `InternVLForConditionalGeneration` in evaluation mode. Raises `ModelError`."""
-    silence_transformers()
-    from transformers import InternVLConfig, InternVLForConditionalGeneration
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A checkpoint on a device; `reasons` says how device, precision and threads were chosen."""
 
-    problem = ""
-    try:
-        config = InternVLConfig.from_pretrained(info.path, local_files_only=True)
-        use_plain_rope(config.text_config)
-        network, report = InternVLForConditionalGeneration.from_pretrained(
-            info.path,
-            config=config,
-            dtype=dtype,
-            use_safetensors=True,
-            local_files_only=True,
-            trust_remote_code=False,
-            output_loading_info=True,
+    info: CheckpointInfo
+    network: Network
+    rule: TileRule
+    translator: Translator
+    reasons: tuple[str, ...]
+
+    @property
+    def device(self) -> str:
+        return self.network.device
+
+    @property
+    def measurement_key(self) -> str:
+        """Names the machine and everything about the model that costs depend on."""
+        network = self.network
+        return f"{machine_key(self.device)}/{self.info.identity}/{network.dtype}/{network.kind}/{self.rule}"
+
+    def make_generator(self, num_slots: int, max_tokens: int, max_new_tokens: int) -> Generator:
+        """Slots for `num_slots` sequences of `max_tokens`, `max_new_tokens` of them new."""
+        return Generator(
+            self.network,
+            self.rule,
+            self.info.image_token_id,
+            self.info.end_token_ids,
+            num_slots=num_slots,
+            max_tokens=max_tokens,
+            max_new_tokens=max_new_tokens,
         )
-        missing = sorted(report["missing_keys"])
-        if missing:
-            raise ModelError(
-                f"The weights in {info.path} lack {len(missing)} tensors, such as {missing[0]}.",
-                hint="The checkpoint is incomplete: download it again.",
-            )
-        return network.to(device).eval().requires_grad_(False)
+
+    def slot_bytes(self, max_tokens: int) -> int:
+        """Keys and values of one slot."""
+        return max_tokens * self.network.shape.text.kv_numbers_per_token * self.network.dtype.itemsize
+
+
+def load(settings: ModelSettings, frames: FrameStore) -> Loaded:
+    """The checkpoint the settings name, on the device they name. Raises `ModelError`."""
+    info = describe_model(settings)
+    assert info.shape is not None, "checked by create_engine"
+    device = choose_device(settings.device)
+    threads = choose_threads(info.is_small)
+    torch.set_num_threads(threads.value)
+    dtype = choose_dtype(device.value, settings.chosen_precision, info.is_small)
+    network = _load_network(
+        info,
+        device.value,
+        getattr(torch, dtype.value),
+        "int8" if settings.chosen_precision == "int8" else "dense",
+    )
+    rule = TileRule(info.tile_px, settings.max_tiles, info.image_mean, info.image_std)
+    translator = Translator(
+        info,
+        load_tokenizer(info),
+        frames,
+        rule=rule,
+        device=device.value,
+        max_context_tokens=info.shape.text.max_positions,
+    )
+    return Loaded(info, network, rule, translator, (device.reason, dtype.reason, threads.reason))
+
+
+def _load_network(info: CheckpointInfo, device: str, dtype: torch.dtype, kind: LinearKind) -> Network:
+    assert info.shape is not None
+    try:
+        return Network(info.shape, open_source(info, device, dtype), device, dtype, kind)
     except ModelError:
         raise
-    except Exception as error:  # noqa: BLE001 - transformers raises any type for a checkpoint it cannot take
+    except Exception as error:  # noqa: BLE001 - safetensors and torch raise what they like for a bad file or device
         first_line = next(iter(str(error).strip().splitlines()), "")
         cause = "does not fit into the memory of" if is_out_of_memory(error) else "cannot be loaded onto"
         problem = f"Model {info.model_id!r} {cause} {device}: {type(error).__name__}: {first_line[:300]}"
+    # Outside the block: inside it the exception would still hold the tensors.
     raise ModelError(
         problem, hint="Try a smaller model, another `--device`, or download the checkpoint again."
     )
-
-
-def load_tokenizer(info: CheckpointInfo) -> Any:
-    """The checkpoint's tokenizer. AutoProcessor is no choice: its video half needs torchvision."""
-    silence_transformers()
-    from transformers import AutoTokenizer
-
-    try:
-        return AutoTokenizer.from_pretrained(info.path, local_files_only=True, trust_remote_code=False)
-    except Exception as error:  # transformers raises any type for a tokenizer it cannot take
-        first_line = next(iter(str(error).strip().splitlines()), "")
-        raise ModelError(f"The tokenizer in {info.path} cannot be loaded: {first_line[:300]}") from error
-
-
-def use_plain_rope(text_config: Any) -> None:
-    """Replace dynamic position scaling by plain RoPE: the same below `max_position_embeddings`.
-
-    The dynamic form makes transformers synchronise with the device at every step. The prompt's length is
-    checked against the bound, so the longer range is never reached.
-    """
-    parameters = text_config.rope_parameters
-    if parameters.get("rope_type") == "dynamic":
-        kept = {
-            key: value for key, value in parameters.items() if key in {"rope_theta", "partial_rotary_factor"}
-        }
-        text_config.rope_parameters = {"rope_type": "default", **kept}
-
-
-def silence_transformers() -> None:
-    """No progress bars and no advice on the terminal; errors still come as exceptions."""
-    from transformers.utils import logging as transformers_logging
-
-    transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity(logging.ERROR)

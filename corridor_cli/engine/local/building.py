@@ -1,0 +1,78 @@
+"""Turns tensors of a checkpoint into what a forward pass uses: of one dtype, on one device, fused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional
+
+from corridor_cli.engine.local.linear import Linear, LinearKind, make_linear
+from corridor_cli.engine.local.shape import NormKind
+from corridor_cli.engine.local.tensors import TensorSource
+
+
+@dataclass(frozen=True, slots=True)
+class Norm:
+    """LayerNorm, or RMSNorm where there is no bias, over the last axis; computed in float32 inside."""
+
+    weight: torch.Tensor
+    bias: torch.Tensor | None
+    eps: float
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        if self.bias is not None:
+            return functional.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps)
+        return functional.rms_norm(x, self.weight.shape, self.weight, self.eps)
+
+
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """Reads tensors one by one and places them; `kind` says how linear layers hold their weights."""
+
+    source: TensorSource
+    device: str
+    dtype: torch.dtype
+    kind: LinearKind
+
+    def tensor(self, name: str, *shape: int) -> torch.Tensor:
+        """The tensor in the network's dtype, on its device."""
+        return self.source.tensor(name, shape).to(self.device, self.dtype)
+
+    def norm(self, name: str, width: int, eps: float, kind: NormKind = "rms_norm") -> Norm:
+        bias = self.tensor(f"{name}.bias", width) if kind == "layer_norm" else None
+        return Norm(self.tensor(f"{name}.weight", width), bias, eps)
+
+    def linear(
+        self,
+        names: list[tuple[str, int]],
+        width_in: int,
+        *,
+        has_bias: bool,
+        scale: str | None = None,
+        activation: str = "none",
+    ) -> Linear:
+        """Layers that read the same input, one below the other; `names` gives each with its output width.
+
+        `scale` names a vector that multiplies the output (LayerScale); it is folded in, in float32, so that
+        16-bit weights are rounded once.
+        """
+        weights = [self.source.tensor(f"{name}.weight", (width, width_in)) for name, width in names]
+        biases = [self.source.tensor(f"{name}.bias", (width,)) for name, width in names] if has_bias else []
+        weight = _on(self.device, weights)
+        bias = _on(self.device, biases) if biases else None
+        if scale:
+            factor = self.source.tensor(scale, (weight.shape[0],)).to(self.device, torch.float32)
+            weight = weight.float() * factor[:, None]
+            bias = bias.float() * factor if bias is not None else None
+        return make_linear(
+            weight.to(self.dtype),
+            bias.to(self.dtype) if bias is not None else None,
+            self.kind,
+            activation=activation,
+        )
+
+
+def _on(device: str, parts: list[torch.Tensor]) -> torch.Tensor:
+    moved = [part.to(device) for part in parts]
+    return moved[0] if len(moved) == 1 else torch.cat(moved)

@@ -1,0 +1,79 @@
+"""The decode loop's state on the device: last tokens, positions, what was chosen, who has finished.
+
+Choosing, counting and stopping are tensor arithmetic, so the host need not look after every step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from corridor_cli.engine.local.kv_cache import KeyValueCache
+from corridor_cli.engine.local.network import Network
+
+
+class Decoder:
+    """Rows are the cache's slots. A row that has finished stands still until another sequence takes it."""
+
+    def __init__(
+        self, network: Network, cache: KeyValueCache, max_new_tokens: int, end_token_ids: Sequence[int]
+    ) -> None:
+        num_slots, device = cache.num_slots, network.device
+
+        def row(dtype: torch.dtype = torch.int64) -> torch.Tensor:
+            return torch.zeros(num_slots, dtype=dtype, device=device)
+
+        self._network, self._cache = network, cache
+        self.max_new_tokens = max_new_tokens
+        self._tokens, self._positions, self._counts, self._limits = row(), row(), row(), row()
+        self._is_done = row(torch.bool).fill_(True)
+        self._chosen = torch.zeros((num_slots, max_new_tokens), dtype=torch.int64, device=device)
+        self._end_ids = torch.tensor(list(end_token_ids), dtype=torch.int64, device=device)
+
+    def start(self, first_slot: int, logits: torch.Tensor, lengths: list[int], limits: list[int]) -> None:
+        """Sequences just prefilled take the slots from `first_slot` on; `logits` choose their first token."""
+        rows = slice(first_slot, first_slot + len(lengths))
+        device = logits.device
+        # The first token chosen stands at the position after the prompt.
+        self._positions[rows] = torch.tensor(lengths, device=device) - 1
+        self._limits[rows] = torch.tensor(limits, device=device)
+        self._counts[rows] = 0
+        self._is_done[rows] = False
+        self._accept(rows, logits)
+
+    def step(self, num_rows: int, bound: int) -> None:
+        """One more token for the first `num_rows` rows; `bound` as in `Network.step`."""
+        rows = slice(0, num_rows)
+        logits = self._network.step(self._tokens[rows], self._positions[rows], self._cache, bound)
+        self._accept(rows, logits)
+
+    def finished(self, num_rows: int) -> list[bool]:
+        """Which of the first rows have finished; waits for the device."""
+        return self._is_done[:num_rows].tolist()
+
+    def take(self, slots: Sequence[int]) -> list[list[int]]:
+        """The token ids chosen for `slots`, the end token included."""
+        which = torch.tensor(list(slots), device=self._chosen.device)
+        counts, chosen = self._counts[which].tolist(), self._chosen[which].tolist()
+        return [ids[:count] for ids, count in zip(chosen, counts, strict=True)]
+
+    def move(self, source: int, target: int) -> None:
+        """Let the sequence in `source` go on in `target`."""
+        for held in (self._tokens, self._positions, self._counts, self._limits, self._is_done, self._chosen):
+            held[target] = held[source]
+
+    def _accept(self, rows: slice, logits: torch.Tensor) -> None:
+        """Take the likeliest token of each row in `logits` (rows, vocab), unless the row has finished."""
+        best = logits.argmax(dim=-1)
+        counts, is_done = self._counts[rows], self._is_done[rows]
+        column = counts.clamp(max=self.max_new_tokens - 1).unsqueeze(1)
+        chosen = self._chosen[rows]
+        chosen.scatter_(
+            1, column, torch.where(is_done.unsqueeze(1), chosen.gather(1, column), best.unsqueeze(1))
+        )
+        is_live = ~is_done
+        counts += is_live
+        self._positions[rows] += is_live
+        self._tokens[rows] = torch.where(is_done, self._tokens[rows], best)
+        is_done |= torch.isin(best, self._end_ids) | (counts >= self._limits[rows])

@@ -1,0 +1,26 @@
+"""The device's memory: what is held, what is free, and giving back what a failed stage left."""
+
+from __future__ import annotations
+
+import gc
+
+import torch
+
+from corridor_cli.hardware import free_device_bytes, peak_process_bytes
+
+
+def release_memory(device: str) -> None:
+    """Collect what a failed stage left; this is the one place where the allocator's cache is emptied."""
+    gc.collect()
+    if device != "cpu":
+        torch.cuda.empty_cache()
+
+
+def memory_bytes(device: str) -> tuple[int | None, int | None]:
+    """On CUDA the peak since the last call, on a CPU the process's own peak; and what is free."""
+    free_bytes = free_device_bytes(device)
+    if device == "cpu":
+        return peak_process_bytes(), free_bytes
+    peak_bytes = torch.cuda.max_memory_allocated(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    return peak_bytes, free_bytes

@@ -1,0 +1,90 @@
+"""From a request to the tokens and frames the network reads, and from new tokens to its caption."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from corridor_cli.engine.base import FrameStore
+from corridor_cli.engine.checkpoint import CheckpointInfo
+from corridor_cli.engine.local.prompt import PromptBuilder
+from corridor_cli.engine.local.tiles import TileRule, count_tiles
+from corridor_cli.engine.recovery import STAGE
+from corridor_cli.records import Caption, ErrorInfo, FinishReason, FrameRef, Request
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSequence:
+    """A request made ready: token ids with the image tokens in place, frames uint8 (height, width, 3)."""
+
+    request: Request
+    token_ids: list[int]
+    frames: tuple[torch.Tensor, ...]
+    num_tiles: int
+
+    @property
+    def limit(self) -> int:
+        return self.request.generation.max_new_tokens
+
+    @property
+    def max_tokens(self) -> int:
+        """Tokens it needs room for, prompt and answer."""
+        return len(self.token_ids) + self.limit
+
+
+class Translator:
+    """Knows one checkpoint's prompt layout, tiles and tokenizer.
+
+    `max_context_tokens` bounds prompt and answer together.
+    """
+
+    def __init__(
+        self,
+        info: CheckpointInfo,
+        tokenizer: Any,
+        frames: FrameStore,
+        *,
+        rule: TileRule,
+        device: str,
+        max_context_tokens: int,
+    ) -> None:
+        self._end_token_ids = frozenset(info.end_token_ids)
+        self._tokenizer = tokenizer
+        self._frames = frames
+        self._builder = PromptBuilder(tokenizer, info)
+        self._rule = rule
+        self._device = device
+        self._max_context_tokens = max_context_tokens
+
+    def read(self, request: Request) -> TokenSequence | ErrorInfo:
+        """The sequence of a request. Raises whatever the frame store raises for pixels it has lost."""
+        counts = [count_tiles(ref.width_px, ref.height_px, self._rule) for ref in request.frames]
+        token_ids = self.token_ids(request.prompt, counts)
+        limit = request.generation.max_new_tokens
+        if len(token_ids) + limit > self._max_context_tokens:
+            return ErrorInfo(
+                STAGE,
+                "ContextOverflow",
+                f"{len(token_ids)} prompt tokens and {limit} new ones exceed the {self._max_context_tokens} "
+                "the model can hold; shorten the prompt, send fewer frames, or lower max_tiles",
+            )
+        return TokenSequence(request, token_ids, tuple(map(self._pixels, request.frames)), sum(counts))
+
+    def answer(self, sequence: TokenSequence, new_ids: list[int]) -> Caption:
+        """The caption of a sequence that has ended; the end token is among `new_ids`."""
+        finish: FinishReason = "stop" if new_ids and new_ids[-1] in self._end_token_ids else "length"
+        text = self._tokenizer.decode(new_ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return Caption(sequence.request.key, text.strip(), len(sequence.token_ids), len(new_ids), finish)
+
+    def token_ids(self, prompt: str, tiles_per_frame: list[int]) -> list[int]:
+        """The ids of a request with such a prompt and such frames."""
+        return self._builder.build(prompt, tiles_per_frame)
+
+    def _pixels(self, ref: FrameRef) -> torch.Tensor:
+        """The frame's pixels: on a CPU those in shared memory, else on their way to the device."""
+        pixels = self._frames.pixels(ref)
+        if self._device == "cpu":
+            return torch.as_tensor(pixels)
+        return torch.tensor(pixels).pin_memory().to(self._device, non_blocking=True)
