@@ -60,7 +60,7 @@ def measure(
     with staged(videos, settings, 0) as stage:
         recording = stage.scan()  # also the warm-up of scans
     with staged(videos, settings, len(recording.pictures)) as stage:
-        bench = Bench(settings.gpu_pipeline.internvl3, recording.frames)
+        bench = Bench(settings.gpu_pipeline.internvl3, recording.frames, settings.caption)
         prompt, tokens = settings.caption.prompt, settings.caption.max_new_tokens
         bench.caption(bench.requests(prompt, tokens))
         stage.start_engine()

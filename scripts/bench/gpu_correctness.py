@@ -14,7 +14,7 @@ import torch
 
 from bench.checks import Options, Result
 from bench.dummy_checkpoint import dummy_config, write_dummy_checkpoint
-from bench.ours import Bench
+from bench.ours import Bench, settings_with
 from bench.reference import Reference
 from bench.workload import Pixels
 from corridor_cli.engine.local.tiles import TileRule, cut_tiles
@@ -123,7 +123,7 @@ def check_arrangement(options: Options, pictures: Sequence[Pixels]) -> Result:
 def check_transformers_tiny(options: Options, pictures: Sequence[Pixels]) -> Result:
     """fp32, one picture and several at once, against `generate`."""
     reference = Reference.load("tiny", 2, options.device, torch.float32)
-    settings = ModelSettings(model="tiny", max_tiles=2, device=options.device, enable_mixed_precision=False)
+    settings = ModelSettings(model="tiny", max_tiles=2, device=options.device, precision="fp32")
     return _compare("tiny, fp32: captions equal transformers'", settings, reference, pictures[:8], 32, True)
 
 
@@ -133,13 +133,11 @@ def check_transformers_dummy(options: Options) -> list[Result]:
     pictures = draw_pictures(_DUMMY_FRAMES)
     with tempfile.TemporaryDirectory() as folder:
         write_dummy_checkpoint(Path(folder), dummy_config("internvl3-1b"))
-        for name, dtype, is_mixed in (("fp32", torch.float32, False), ("bf16", torch.bfloat16, True)):
-            settings = ModelSettings(
-                model=folder, max_tiles=2, device=options.device, enable_mixed_precision=is_mixed
-            )
+        for name, dtype, must in (("fp32", torch.float32, True), ("bf16", torch.bfloat16, False)):
+            settings = settings_with(model=folder, max_tiles=2, device=options.device, precision=name)
             reference = Reference.load(folder, 2, options.device, dtype)
             check = f"dummy 1B, {name}: captions equal transformers'"
-            results.append(_compare(check, settings, reference, pictures, _DUMMY_TOKENS, not is_mixed))
+            results.append(_compare(check, settings, reference, pictures, _DUMMY_TOKENS, must))
             del reference
     return results
 

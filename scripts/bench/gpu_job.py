@@ -64,7 +64,7 @@ def _run_engine(model: ModelSettings, caption: CaptionSettings, options: Options
     """The captions alone; then the same over and over, because one is too short for the driver to judge."""
     num_frames = 4 if options.is_quick else NUM_FRAMES
     pictures: list[Pixels] = [draw_frame(number, 1280, 720) for number in range(num_frames)]
-    bench = Bench(model, pictures)
+    bench = Bench(model, pictures, caption)
     first = bench.caption(bench.requests(caption.prompt, caption.max_new_tokens))[1]
     captions, seconds = bench.caption(bench.requests(caption.prompt, caption.max_new_tokens))
     num_jobs = 0

@@ -20,7 +20,7 @@ from corridor_cli.records import (
     RequestKey,
     Role,
 )
-from corridor_cli.settings import ModelSettings
+from corridor_cli.settings import CaptionSettings, ModelSettings
 
 
 @dataclass
@@ -37,12 +37,15 @@ class MemoryStore:
 
 
 class Bench:
-    """A started engine and its frames. `on_batch` events are kept in `stats`."""
+    """A started engine and its frames. `on_batch` events are kept in `stats`; `caption` says what will be
+    asked."""
 
-    def __init__(self, settings: ModelSettings, frames: Sequence[Pixels]) -> None:
+    def __init__(
+        self, settings: ModelSettings, frames: Sequence[Pixels], caption: CaptionSettings | None = None
+    ) -> None:
         self.store = MemoryStore(list(frames))
         self.stats: list[BatchStats] = []
-        self.engine: Engine = create_engine(settings, self.store, self._on_batch)
+        self.engine: Engine = create_engine(settings, self.store, self._on_batch, caption)
         self.info = self.engine.start()
         self._num_rounds = 0
 

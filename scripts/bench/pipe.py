@@ -88,7 +88,8 @@ class Stage:
 
     def start_engine(self) -> EngineInfo:
         """Load the model in its host; the seconds are not counted."""
-        setup = EngineSetup(self._settings.gpu_pipeline.internvl3, self._slot_bytes)
+        settings = self._settings
+        setup = EngineSetup(settings.gpu_pipeline.internvl3, self._slot_bytes, settings.caption)
         self._engine = HostedEngine(setup, self._arena_fd, self._settings.errors, lambda event: None, _refuse)
         return self._engine.start()
 

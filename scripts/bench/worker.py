@@ -23,7 +23,8 @@ Round = Callable[[list[Pixels]], tuple[int, int]]
 # The settings of `gpu_pipeline.internvl3` behind each name; a version without such a setting says so.
 OURS: dict[str, dict[str, Any]] = {
     "ours": {},
-    "ours-fp32": {"enable_mixed_precision": False},
+    "ours-bf16": {"precision": "bf16"},
+    "ours-fp32": {"precision": "fp32"},
     "ours-int8": {"precision": "int8"},
 }
 
@@ -54,9 +55,11 @@ def prepare(name: str, folder: Path, workload: Workload, device: str) -> tuple[R
 
 def _ours(name: str, folder: Path, workload: Workload, device: str) -> tuple[Round, dict[str, Any]]:
     from bench.ours import Bench, settings_with
+    from corridor_cli.settings import CaptionSettings
 
     settings = settings_with(model=str(folder), max_tiles=workload.max_tiles, device=device, **OURS[name])
-    bench = Bench(settings, workload.frames())
+    caption_settings = CaptionSettings(workload.prompt, workload.output_tokens)
+    bench = Bench(settings, workload.frames(), caption_settings)
 
     def caption(frames: list[Pixels]) -> tuple[int, int]:
         requests = bench.requests(workload.prompt, workload.output_tokens)[: len(frames)]
@@ -64,7 +67,8 @@ def _ours(name: str, folder: Path, workload: Workload, device: str) -> tuple[Rou
         return captions[0].prompt_tokens, sum(caption.output_tokens for caption in captions)
 
     info = bench.info
-    return caption, {"dtype": info.dtype, "batch_size": info.batch_size, "reasons": list(info.reasons)}
+    about = {"dtype": info.dtype, "quantization": info.quantization, "batch_size": info.batch_size}
+    return caption, {**about, "reasons": list(info.reasons)}
 
 
 def main() -> None:
