@@ -17,8 +17,10 @@ _PATCH_TOKENS = 256
 class VllmOffline:
     """`LLM.generate` over all frames at once. Every cache across rounds is off: the frames come again."""
 
-    def __init__(self, folder: Path, workload: Workload, device: str) -> None:
+    def __init__(self, folder: Path, workload: Workload) -> None:
         os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
+        # By default one core is kept back, half of a machine that has two.
+        os.environ.setdefault("VLLM_CPU_NUM_OF_RESERVED_CPU", "0")
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
         os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
         from vllm import LLM, SamplingParams
@@ -34,7 +36,6 @@ class VllmOffline:
             mm_processor_cache_gb=0,
             max_num_seqs=max(16, min(256, workload.num_frames)),
             mm_processor_kwargs={"max_patches": workload.max_tiles},
-            **({"enforce_eager": False} if device != "cpu" else {}),
         )
         self._sampling = SamplingParams(
             temperature=0.0,

@@ -36,7 +36,7 @@ def prepare(name: str, folder: Path, workload: Workload, device: str) -> tuple[R
     if name == "vllm":
         from bench.vllm_offline import VllmOffline
 
-        return VllmOffline(folder, workload, device).caption, {"vllm": _version("vllm")}
+        return VllmOffline(folder, workload).caption, {"vllm": _version("vllm")}
     batch = re.fullmatch(r"static(\d+)", name)
     if name != "loop" and not batch:
         raise SystemExit(f"unknown contestant {name!r}; known: loop, staticN, vllm, {', '.join(OURS)}")
