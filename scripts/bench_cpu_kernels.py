@@ -145,7 +145,7 @@ STAGES = {"vision": vision, "prefill": prefill, "decode": decode, "alloc": alloc
 
 
 def composed(rows: list[Row]) -> dict[str, float]:
-    """Seconds of all layers, pieces added up: a tile, a prompt of 300 tokens, a step. No norms or residuals."""
+    """Seconds of all layers, pieces added up: a tile, a prompt of 300, a step. No norms or residuals."""
     times = {(row.stage, row.piece, row.way, row.rows): row.median_ms / 1e3 for row in rows}
 
     def total(stage: str, way: str, count: int, attend: str) -> float:

@@ -64,8 +64,8 @@ def attend_prefill(queries: Tensor, keys: Tensor, values: Tensor, bounds: Sequen
     out = torch.empty_like(queries, memory_format=torch.contiguous_format)
     for start, end in pairwise(bounds):
         # (1, heads, tokens of one prompt, head_dim)
-        one = [part[start:end].transpose(0, 1)[None] for part in (queries, keys, values)]
-        attended = F.scaled_dot_product_attention(*one, is_causal=True, enable_gqa=True)
+        q, k, v = (part[start:end].transpose(0, 1)[None] for part in (queries, keys, values))
+        attended = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
         out[start:end] = attended[0].transpose(0, 1)
     return out.flatten(1)
 
@@ -90,5 +90,5 @@ def attend_decode(queries: Tensor, keys: Tensor, values: Tensor, rows: DecodeRow
     num_kv_heads, longest = keys.shape[2], rows.mask.shape[-1]
     # The queries that share a key head are rows of one product: up to twice as quick as enable_gqa.
     grouped = queries.reshape(num_rows, num_kv_heads, num_heads // num_kv_heads, head_dim)
-    cached = [part[:num_rows, :longest].transpose(1, 2) for part in (keys, values)]
-    return F.scaled_dot_product_attention(grouped, *cached, attn_mask=rows.mask).reshape(num_rows, -1)
+    k, v = (part[:num_rows, :longest].transpose(1, 2) for part in (keys, values))
+    return F.scaled_dot_product_attention(grouped, k, v, attn_mask=rows.mask).reshape(num_rows, -1)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-from corridor_cli.engine.local.linear import Linear, LinearKind, make_linear
+from corridor_cli.engine.local.linear import Activation, Linear, LinearKind, make_linear
 from corridor_cli.engine.local.shape import NormKind
 from corridor_cli.engine.local.tensors import TensorSource
 
@@ -50,7 +50,7 @@ class Builder:
         *,
         has_bias: bool,
         scale: str | None = None,
-        activation: str = "none",
+        activation: Activation = "none",
     ) -> Linear:
         """Layers that read the same input, one below the other; `names` gives each with its output width.
 
@@ -69,7 +69,7 @@ class Builder:
             weight.to(self.dtype),
             bias.to(self.dtype) if bias is not None else None,
             self.kind,
-            activation=activation,
+            activation,
         )
 
 

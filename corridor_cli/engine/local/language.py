@@ -12,10 +12,9 @@ from collections.abc import Callable, Sequence
 import torch
 
 from corridor_cli.engine.local.building import Builder, Norm
-from corridor_cli.engine.local.linear import gated
 from corridor_cli.engine.local.shape import TextShape
 
-# (layer, queries (T, heads, D), keys (T, kv_heads, D), values (T, kv_heads, D)) -> (T, heads, D)
+# (layer, queries (T, heads, D), keys (T, kv_heads, D), values (T, kv_heads, D)) -> (T, heads x D)
 Attend = Callable[[int, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 _NAME = "language_model.model"
@@ -63,10 +62,11 @@ class LanguageLayer:
             self._query_norm = build.norm(f"{attention}.q_norm", shape.head_dim, shape.norm_eps)
             self._key_norm = build.norm(f"{attention}.k_norm", shape.head_dim, shape.norm_eps)
         self._out = build.linear([(f"{attention}.o_proj", width)], heads, has_bias=False)
-        self._gate_up = build.linear(
+        self._gated = build.linear(
             [(f"{name}.mlp.{part}_proj", shape.intermediate) for part in ("gate", "up")],
             width,
             has_bias=False,
+            activation="silu_mul",
         )
         self._down = build.linear([(f"{name}.mlp.down_proj", width)], shape.intermediate, has_bias=False)
 
@@ -76,8 +76,8 @@ class LanguageLayer:
         if self._query_norm is not None and self._key_norm is not None:
             query, key = self._query_norm(query), self._key_norm(key)
         seen = attend(self._index, rotate(query, cos, sin), rotate(key, cos, sin), value)
-        x = x + self._out(seen.flatten(1))
-        return x + self._down(gated(self._gate_up(self._norm_after(x))))
+        x = x + self._out(seen)
+        return x + self._down(self._gated(self._norm_after(x)))
 
     def _split(self, qkv: torch.Tensor) -> Sequence[torch.Tensor]:
         shape = self._shape

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 
-from corridor_cli.engine.local.attention import attend_cache, attend_prompts
+from corridor_cli.engine.local.attention import attention_for, decode_rows
 from corridor_cli.engine.local.building import Builder
 from corridor_cli.engine.local.kv_cache import KeyValueCache
 from corridor_cli.engine.local.language import LanguageModel
@@ -43,7 +44,8 @@ class Network:
         build = Builder(source, device, dtype, kind)
         self.shape, self.device, self.dtype, self.kind = shape, device, dtype, kind
         self.max_positions = max_positions or shape.text.max_positions
-        self.vision = VisionEncoder(shape, build)
+        self._attention = attention_for(torch.device(device))
+        self.vision = VisionEncoder(shape, build, self._attention)
         self.language = LanguageModel(shape.text, build, self.max_positions)
 
     @torch.inference_mode()
@@ -57,16 +59,16 @@ class Network:
 
         The logits after the last token of each, (number of prompts, vocab).
         """
+        bounds = [0, *accumulate(prompts.lengths)]
         x = self.language.embed(prompts.token_ids)
         x[prompts.visual_at] = visual.to(x.dtype)
 
         def attend(layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
             cache.write(layer, prompts.rows, k, v)
-            return attend_prompts(q, k, v, prompts.lengths)
+            return self._attention.prefill(q, k, v, bounds)
 
         x = self.language.forward(x, prompts.positions, attend)
-        last = torch.tensor(prompts.lengths, device=x.device).cumsum(0) - 1
-        return self.language.logits(x[last])
+        return self.language.logits(x[torch.tensor(bounds[1:], device=x.device) - 1])
 
     @torch.inference_mode()
     def step(
@@ -77,12 +79,12 @@ class Network:
         `bound` is more than every position. Only tensors decide what is computed, so it can be captured.
         """
         num_rows = len(token_ids)
-        rows = cache.rows(torch.arange(num_rows, device=token_ids.device), positions)
+        own_rows = cache.rows(torch.arange(num_rows, device=token_ids.device), positions)
+        seen = decode_rows(positions + 1, bound, self.dtype)
 
         def attend(layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-            cache.write(layer, rows, k, v)
-            keys, values = cache.keys[layer, :num_rows], cache.values[layer, :num_rows]
-            return attend_cache(q, keys, values, positions + 1, bound)
+            cache.write(layer, own_rows, k, v)
+            return self._attention.decode(q, cache.keys[layer], cache.values[layer], seen)
 
         x = self.language.forward(self.language.embed(token_ids), positions, attend)
         return self.language.logits(x)

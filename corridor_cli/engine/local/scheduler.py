@@ -81,9 +81,21 @@ class Scheduler:
             outcome = self._stages.attempt(lambda request=request: self._translator.read(request))  # type: ignore[misc]
             if isinstance(outcome, TokenSequence):
                 self._queue.append(outcome)
+            elif isinstance(outcome, Failure) and self._is_worth_another_try(request, outcome):
+                self._arrivals.appendleft(request)
+                return
             else:
                 error = outcome.error if isinstance(outcome, Failure) else outcome
                 self._answers.append(error_caption(request, error))
+
+    def _is_worth_another_try(self, request: Request, failure: Failure) -> bool:
+        """Whether frames that found no room may find it yet: others still hold some, or it is the first time."""
+        if failure.kind is not FailureKind.OUT_OF_MEMORY:
+            return False
+        self._stages.num_oom_retries += 1
+        is_first = request.key not in self._overflowed
+        self._overflowed.add(request.key)
+        return is_first or bool(self._queue or self._stages.running)
 
     def _fill_slots(self) -> None:
         while group := self._choose():

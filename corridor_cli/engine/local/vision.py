@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
-from corridor_cli.engine.local.attention import attend_tiles
+from corridor_cli.engine.local.attention import Attention
 from corridor_cli.engine.local.building import Builder, Norm
 from corridor_cli.engine.local.shape import NetworkShape, VisionShape
 
@@ -21,22 +21,22 @@ _QK_NORM_EPS = 1e-6
 class VisionLayer:
     """One block: attention and MLP, a norm before each, a residual around each."""
 
-    def __init__(self, index: int, shape: VisionShape, build: Builder) -> None:
+    def __init__(self, index: int, shape: VisionShape, build: Builder, attention: Attention) -> None:
         name, width = f"vision_tower.encoder.layer.{index}", shape.hidden
-        attention = f"{name}.attention"
-        self._num_heads = shape.num_heads
+        own = f"{name}.attention"
+        self._attend, self._num_heads = attention.full, shape.num_heads
         self._norm_before = build.norm(f"{name}.layernorm_before", width, shape.norm_eps, shape.norm)
         self._norm_after = build.norm(f"{name}.layernorm_after", width, shape.norm_eps, shape.norm)
         self._qkv = build.linear(
-            [(f"{attention}.{part}_proj", width) for part in "qkv"], width, has_bias=shape.has_qkv_bias
+            [(f"{own}.{part}_proj", width) for part in "qkv"], width, has_bias=shape.has_qkv_bias
         )
         self._query_norm: Norm | None = None
         self._key_norm: Norm | None = None
         if shape.has_qk_norm:
-            self._query_norm = build.norm(f"{attention}.q_norm", width, _QK_NORM_EPS)
-            self._key_norm = build.norm(f"{attention}.k_norm", width, _QK_NORM_EPS)
+            self._query_norm = build.norm(f"{own}.q_norm", width, _QK_NORM_EPS)
+            self._key_norm = build.norm(f"{own}.k_norm", width, _QK_NORM_EPS)
         self._out = build.linear(
-            [(f"{attention}.projection_layer", width)], width, has_bias=True, scale=f"{name}.lambda_1"
+            [(f"{own}.projection_layer", width)], width, has_bias=True, scale=f"{name}.lambda_1"
         )
         self._up = build.linear(
             [(f"{name}.mlp.fc1", shape.intermediate)], width, has_bias=True, activation="gelu"
@@ -50,14 +50,15 @@ class VisionLayer:
         query, key, value = self._qkv(self._norm_before(x)).chunk(3, dim=-1)
         if self._query_norm is not None and self._key_norm is not None:
             query, key = self._query_norm(query), self._key_norm(key)
-        x = x + self._out(attend_tiles(query, key, value, self._num_heads))
+        heads = [part.unflatten(-1, (self._num_heads, -1)) for part in (query, key, value)]  # type: ignore[no-untyped-call]
+        x = x + self._out(self._attend(*heads))
         return x + self._down(self._up(self._norm_after(x)))
 
 
 class VisionEncoder:
     """Tiles to visual tokens as the language model reads them."""
 
-    def __init__(self, shape: NetworkShape, build: Builder) -> None:
+    def __init__(self, shape: NetworkShape, build: Builder, attention: Attention) -> None:
         vision, width, text = shape.vision, shape.vision.hidden, shape.text.hidden
         self._shape = vision
         embeddings = "vision_tower.embeddings"
@@ -66,7 +67,7 @@ class VisionEncoder:
         self._patch_bias = build.tensor(f"{patch}.bias", width)
         self._class_token = build.tensor(f"{embeddings}.cls_token", 1, 1, width)
         self._positions = build.tensor(f"{embeddings}.position_embeddings", 1, vision.num_positions, width)
-        self._layers = [VisionLayer(index, vision, build) for index in range(vision.num_layers)]
+        self._layers = [VisionLayer(index, vision, build, attention) for index in range(vision.num_layers)]
         name = "multi_modal_projector"
         self._norm = build.norm(f"{name}.layer_norm", 4 * width, _PROJECTOR_EPS, "layer_norm")
         self._up = build.linear([(f"{name}.linear_1", text)], 4 * width, has_bias=True, activation="gelu")
