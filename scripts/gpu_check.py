@@ -1,180 +1,152 @@
-"""Correctness of the engine on an accelerator, against the CPU: captions, tiles, batches, real out-of-memory.
+"""Correctness and speed of the engine on an accelerator, in steps of under nine minutes, offline.
 
-    python scripts/gpu_check.py [--device cuda:0] [--json FILE]
+    python scripts/gpu_check.py STEP [--device cuda:0] [--json FILE] [--quick]
 
-Works on generated frames, so no decoder is needed; torch and transformers are those it finds. A check that
-cannot be made on the given device says "not measured". Exit code 8 when a check says no.
+STEP is correctness, table-1b, table-2b, table-8b, job, or all of them in turn. A step keeps its results in
+FILE beside those of other steps. Works on generated frames and random weights; torch and transformers are
+those it finds. What cannot be measured on this machine says so. --quick takes the tiny model and next to no
+work, which rehearses every step on a CPU in minutes. Exit code 8 when a check says no.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import platform
+import os
+import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
-
-import numpy as np
-import torch
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from corridor_cli.engine.local.engine import LocalEngine
-from corridor_cli.records import BatchStats, Caption, FrameRef, Generation, Request, RequestKey, Role
-from corridor_cli.settings import ModelSettings
+if TYPE_CHECKING:
+    from bench.checks import Result
 
-NUM_FRAMES = 96
-COLOURS = ((220, 30, 30), (30, 170, 50), (30, 60, 220), (240, 220, 30), (245, 245, 245), (12, 12, 12))
-PROMPTS = ("What is this?", "Describe this video frame: the light, the colours, and what can be seen.")
-OOM_HEADROOM_BYTES = 48 * 1024**2
-
-
-@dataclass
-class Result:
-    """One line of the table: what was checked, whether it holds (None: not measured), and the figure."""
-
-    check: str
-    holds: bool | None
-    figure: str
+STEPS = ("correctness", "table-1b", "table-2b", "table-8b", "job")
+TILES = (1, 3, 9)
+STEP_SECONDS = 9 * 60 - 15
+# Without these the engine cannot be imported; `docs/benchmarks/README.md` says how to carry them along.
+NEEDED = ("annotated_types", "numpy", "psutil", "safetensors", "tokenizers", "torch", "transformers")
 
 
-@dataclass
-class Frames:
-    """Generated frames, uint8 (height, width, 3): a bright square or bar on a ground, of four sizes."""
-
-    pictures: list[np.ndarray] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        rng = np.random.default_rng(7)
-        for i in range(NUM_FRAMES):
-            height, width = ((360, 640), (480, 480), (640, 360), (112, 112))[i % 4]
-            picture = np.empty((height, width, 3), np.uint8)
-            picture[:] = COLOURS[i % 6]
-            top, left = rng.integers(0, height // 2), rng.integers(0, width // 2)
-            picture[top : top + height // 2, left : left + width // 2] = COLOURS[(i + 1 + i // 6) % 6]
-            self.pictures.append(picture)
-
-    def pixels(self, ref: FrameRef) -> np.ndarray:
-        return self.pictures[ref.slot]
-
-    def requests(self) -> list[Request]:
-        return [
-            Request(
-                RequestKey(0, i, Role.FIRST),
-                PROMPTS[i % 2],
-                (FrameRef(i, picture.shape[1], picture.shape[0]),),
-                Generation(64),
-            )
-            for i, picture in enumerate(self.pictures)
-        ]
-
-
-def caption_all(
-    settings: ModelSettings, frames: Frames, prepare: Callable[[], None] | None = None
-) -> tuple[list[str], list[BatchStats], float]:
-    """The texts in the order of the frames, what the batches cost, and the seconds after loading."""
-    stats: list[BatchStats] = []
-    engine = LocalEngine(
-        settings, frames, lambda event: stats.append(event) if isinstance(event, BatchStats) else None
-    )
-    engine.start()
-    stats.clear()
-    if prepare:
-        prepare()
-    started = time.perf_counter()
-    answers: list[Caption] = []
-    for request in frames.requests():
-        engine.submit(request)
-    while len(answers) < NUM_FRAMES:
-        answers += engine.poll(1.0)
-    seconds = time.perf_counter() - started
-    engine.close()
-    answers.sort(key=lambda caption: caption.key.scene)
-    errors = [caption.error for caption in answers if caption.error]
-    assert not errors, errors[0]
-    return [caption.text for caption in answers], stats, seconds
-
-
-def agreement(ours: Sequence[str], reference: Sequence[str]) -> Result:
-    same = sum(a == b for a, b in zip(ours, reference, strict=True))
-    return Result("", same == len(ours), f"{same} of {len(ours)} captions equal")
-
-
-def check_captions(device: str, max_tiles: int, frames: Frames) -> Result:
-    base = ModelSettings(model="tiny", max_tiles=max_tiles, batch_size=16, device="cpu")
-    reference, _, _ = caption_all(base, frames)
-    ours, _, _ = caption_all(ModelSettings(model="tiny", max_tiles=max_tiles, device=device), frames)
-    result = agreement(ours, reference)
-    return Result(f"captions equal the CPU's, {max_tiles} tiles at most", result.holds, result.figure)
-
-
-def check_out_of_memory(device: str, frames: Frames) -> Result:
-    """A limit a little above what the weights take: the allocator itself then raises."""
-    name = "out of memory is survived"
-    if not device.startswith("cuda"):
-        return Result(name, None, "not measured: needs CUDA")
-    reference, _, _ = caption_all(ModelSettings(model="tiny", device=device, batch_size=1), frames)
-
-    def tighten() -> None:
-        total = torch.cuda.get_device_properties(device).total_memory
-        torch.cuda.empty_cache()
-        allowed = torch.cuda.memory_reserved(device) + OOM_HEADROOM_BYTES
-        torch.cuda.set_per_process_memory_fraction(allowed / total, device)
-
-    try:
-        ours, stats, _ = caption_all(
-            ModelSettings(model="tiny", device=device, batch_size=96, memory_optimization=False),
-            frames,
-            tighten,
-        )
-    finally:
-        torch.cuda.set_per_process_memory_fraction(1.0, device)
-    num_retries = sum(each.num_oom_retries for each in stats)
-    same = agreement(ours, reference)
-    return Result(name, bool(same.holds and num_retries), f"{num_retries} retries, {same.figure}")
-
-
-def check_speed(device: str, frames: Frames) -> Result:
-    _, stats, seconds = caption_all(ModelSettings(model="tiny", device=device), frames)
-    sizes = "+".join(str(each.batch_size) for each in stats)
-    return Result("tiny model, frames/s (no goal)", None, f"{NUM_FRAMES / seconds:.0f} in batches {sizes}")
-
-
-def main() -> int:
+def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--device", default="cuda:0" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--json", type=Path, default=None, help="also write the results to this file")
-    arguments = parser.parse_args()
-    device, frames = arguments.device, Frames()
-    results = [
-        check_captions(device, 1, frames),
-        check_captions(device, 6, frames),
-        check_out_of_memory(device, frames),
-        check_speed(device, frames),
-    ]
-    import transformers
+    parser.add_argument("step", choices=[*STEPS, "all"])
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda:N")
+    parser.add_argument("--json", type=Path, default=None, help="keep the results in this file")
+    parser.add_argument("--quick", action="store_true", help="rehearse: tiny model, next to no work")
+    parser.add_argument("--tiles", type=int, choices=TILES, default=None, help="of a table only this column")
+    return parser.parse_args()
 
-    environment = {
-        "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else platform.machine(),
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-        "python": platform.python_version(),
-        "command": " ".join(sys.argv),
-    }
-    if arguments.json:
-        document = {"environment": environment, "results": [asdict(result) for result in results]}
-        arguments.json.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    print(", ".join(f"{name} {value}" for name, value in environment.items()))
-    for result in results:
-        verdict = {True: "holds", False: "FAILS", None: "-"}[result.holds]
-        print(f"{result.check:<45} {verdict:<6} {result.figure}")
+
+def main() -> int:
+    missing = [package for package in NEEDED if find_spec(package) is None]
+    if missing:
+        print(
+            f"gpu_check: this Python ({sys.executable}) lacks {', '.join(missing)}: wheels to be carried "
+            "along, see docs/benchmarks/README.md.",
+            file=sys.stderr,
+        )
+        return 2
+    arguments = read_arguments()
+    import torch
+    from bench.checks import show
+
+    if arguments.device == "auto":
+        arguments.device = "cuda:0" if torch.cuda.is_available() else "cpu"
+    with tempfile.TemporaryDirectory() as folder:
+        arguments.json = arguments.json or Path(folder) / "results.json"
+        if arguments.device == "cpu" and not arguments.quick:
+            print("gpu_check: on a CPU only the rehearsal makes sense: add --quick.", file=sys.stderr)
+            return 2
+        results = run(arguments)
+    print(show(results))
     return 8 if any(result.holds is False for result in results) else 0
 
 
+def run(arguments: argparse.Namespace) -> list[Result]:
+    """The results of the step, kept in the file."""
+    from bench.checks import Options, keep, read
+    from bench.telling import machine_facts
+
+    options = Options(arguments.device, arguments.quick)
+    facts = machine_facts(arguments.device)
+    print(", ".join(f"{name} {value}" for name, value in facts.items()), flush=True)
+    if arguments.step == "all":
+        return [result for step in STEPS for result in run_apart(arguments, step, [], STEP_SECONDS)]
+    started = time.perf_counter()
+    if arguments.step.startswith("table") and arguments.tiles is None:
+        results = run_table(arguments, started)
+    elif arguments.step.startswith("table"):
+        from bench.gpu_table import measure_tiles
+
+        results = measure_tiles(
+            f"internvl3-{arguments.step.removeprefix('table-')}", arguments.tiles, options
+        )
+    elif arguments.step == "job":
+        from bench.gpu_job import run_job
+
+        results = run_job(options)
+    else:
+        from bench.gpu_correctness import check_all
+
+        results = check_all(options)
+    keep(arguments.json, _name(arguments), facts, results, time.perf_counter() - started)
+    return read(arguments.json, _name(arguments))
+
+
+def _name(arguments: argparse.Namespace) -> str:
+    return arguments.step if arguments.tiles is None else f"{arguments.step}-tiles-{arguments.tiles}"
+
+
+def run_table(arguments: argparse.Namespace, started: float) -> list[Result]:
+    """Each tile count in a process of its own: the memory of one never stands in the way of the next."""
+    results = []
+    for number, tiles in enumerate(TILES):
+        left_seconds = STEP_SECONDS - (time.perf_counter() - started)
+        share_seconds = left_seconds / (len(TILES) - number)
+        results += run_apart(arguments, arguments.step, ["--tiles", str(tiles)], share_seconds)
+    return results
+
+
+def run_apart(
+    arguments: argparse.Namespace, step: str, more: Sequence[str], limit_seconds: float
+) -> list[Result]:
+    """A step in a process of its own; when it breaks or takes too long, that is a result too."""
+    from bench.checks import Result, read
+
+    name = f"{step}-tiles-{more[1]}" if more else step
+    with tempfile.TemporaryDirectory() as folder:
+        own = Path(folder) / "own.json"
+        command = [sys.executable, __file__, step, "--device", arguments.device, "--json", str(own), *more]
+        command += ["--quick"] * arguments.quick
+        try:
+            # Its table goes to stderr: ours, at the end, is the one to read.
+            code = subprocess.run(command, stdout=sys.stderr, timeout=limit_seconds).returncode
+            why = f"ended with exit code {code}"
+        except subprocess.TimeoutExpired:
+            why = f"did not end within {limit_seconds:.0f} s"
+        results = read(own, name)
+        if own.is_file() and not more:
+            merge(own, arguments.json)
+    return results or [Result(name, False, why)]
+
+
+def merge(own: Path, into: Path) -> None:
+    """Add the steps of one document to another."""
+    import json
+
+    document = json.loads(into.read_text(encoding="utf-8")) if into.is_file() else {"steps": {}}
+    document["steps"] |= json.loads(own.read_text(encoding="utf-8"))["steps"]
+    into.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+
 if __name__ == "__main__":
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
     sys.exit(main())

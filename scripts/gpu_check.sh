@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Engine correctness on a CUDA machine, offline, with the torch and transformers found there. Arguments go to
-# gpu_check.py. Uses .venv where there is one, else PYTHON or python3; needs numpy, psutil and annotated-types.
+# The engine on a CUDA machine: correctness, the throughput table, and the job it was made for; offline, with
+# the torch and transformers found there. Each step takes under nine minutes:
+#   scripts/gpu_check.sh correctness|table-1b|table-2b|table-8b|job|all [--json FILE] [--device cuda:0] [--quick]
+# Uses .venv where there is one, else PYTHON or python3. What must be carried along: docs/benchmarks/README.md.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
-if [ -x .venv/bin/python ]; then python=.venv/bin/python; fi
+if [ -z "${PYTHON:-}" ] && [ -x .venv/bin/python ]; then python=.venv/bin/python; fi
 export HF_HUB_OFFLINE=1 PYTHONUNBUFFERED=1
 exec "$python" scripts/gpu_check.py "$@"

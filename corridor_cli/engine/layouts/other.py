@@ -27,6 +27,7 @@ _MIN_LONGEST_PX = 448
 _MAX_LONGEST_PX = 2048
 _LONGEST_SIDE_PX = 8192
 _OVERSAMPLING = 2  # main sends frames of twice `tile_px` in each direction, see `runners/local.py`
+_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
 _UNKNOWN_ID = -1
 _HALF = (0.5, 0.5, 0.5)
 
@@ -44,6 +45,8 @@ def read_other(folder: Path, config: Json, architecture: str) -> Facts:
     pixels = read_json(folder / "preprocessor_config.json") or processor.get("image_processor") or {}
     if not pixels:
         raise ModelError(f"{folder} has no preprocessor_config.json.", hint=DOWNLOAD_AGAIN)
+    if not any((folder / name).is_file() for name in _TOKENIZERS):
+        raise ModelError(f"{folder} has no tokenizer.json.", hint=DOWNLOAD_AGAIN)
     found = config.get("image_token_id", config.get("image_token_index"))
     return Facts(
         layout="other",

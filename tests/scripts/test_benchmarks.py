@@ -1,0 +1,161 @@
+"""The benchmark scripts measure what they say: the same work for everyone. How fast it is, is no test."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bench.checks import Options, Result, at_least, keep, read
+from bench.dummy_checkpoint import END_TOKEN_IDS, dummy_config, write_dummy_checkpoint
+from bench.telling import spread, table, tree_memory_bytes
+from bench.workload import TILE_LAYOUTS, Workload, prompt_of_length
+
+from corridor_cli.engine.local.tiles import TileRule, count_tiles
+
+ROOT = Path(__file__).parents[2]
+
+# Each script loads torch in several processes, one after the other.
+pytestmark = pytest.mark.timeout(300)
+
+
+def run_script(*arguments: str | Path, timeout_seconds: float = 290) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of a script under `scripts/`."""
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=timeout_seconds,
+        cwd=ROOT / "scripts",
+        env={**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture(scope="session")
+def small_dummy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The real vocabulary and tile, towers of one narrow layer."""
+    config = dummy_config("internvl3-1b", num_layers=1)
+    for tower in (config.vision_config, config.text_config):
+        tower.hidden_size, tower.num_attention_heads, tower.intermediate_size = 32, 2, 64
+    config.text_config.num_key_value_heads = 1
+    folder = tmp_path_factory.mktemp("dummy") / "checkpoint"
+    write_dummy_checkpoint(folder, config)
+    return folder
+
+
+def test_the_contestants_do_the_same_work(small_dummy: Path) -> None:
+    code, out, err = run_script(
+        "bench_engine.py", "--checkpoint", small_dummy, "--contestants", "loop,static2,ours,vllm",
+        "--pairs", "1", "--frames", "3", "--tokens", "5",
+    )  # fmt: skip
+    document = json.loads(out.splitlines()[-1])
+    by_name: dict[str, Any] = {each["contestant"]: each for each in document["results"]}
+    ran = [by_name[name] for name in ("loop", "static2", "ours")]
+    assert [each["failure"] for each in ran] == ["", "", ""], err
+    assert all(each["all_tokens_made"] for each in ran)
+    assert len({each["prompt_tokens"] for each in ran}) == 1
+    assert by_name["loop"]["times_the_first"]["median"] == 1.0
+    assert by_name["ours"]["rounds"][0]["peak_bytes"] > 0
+    assert "--vllm-python" in by_name["vllm"]["failure"]
+    assert code == 1  # a contestant was asked for that could not be measured
+
+
+def test_a_dummy_checkpoint_never_ends_a_caption(small_dummy: Path) -> None:
+    from safetensors import safe_open
+
+    with safe_open(small_dummy / "model.safetensors", "pt") as file:
+        head = file.get_tensor("language_model.lm_head.weight")
+    assert not head[list(END_TOKEN_IDS)].any()
+    assert head[[0, 151_673]].any(dim=1).all()
+
+
+def test_a_dummy_checkpoint_is_not_written_over_something(small_dummy: Path) -> None:
+    code, _, err = run_script("make_dummy_checkpoint.py", small_dummy)
+    assert code == 2
+    assert "give another name" in err
+
+
+@pytest.mark.parametrize("tiles", TILE_LAYOUTS)
+def test_frames_make_the_tiles_they_are_named_after(tiles: int) -> None:
+    (frame,) = Workload(1, tiles, "", 1).frames()
+    rule = TileRule(448, Workload(1, tiles, "", 1).max_tiles, (0, 0, 0), (1, 1, 1))
+    assert count_tiles(frame.shape[1], frame.shape[0], rule) == tiles
+
+
+@pytest.mark.parametrize("num_characters", [1, 40, 97, 300])
+def test_prompts_have_the_length_asked_for(num_characters: int) -> None:
+    text = prompt_of_length(num_characters)
+    assert len(text) == len(text.strip()) == len(text.encode()) == num_characters
+
+
+def test_the_pipe_is_measured_on_the_same_picks() -> None:
+    code, out, err = run_script(
+        "bench_tiny.py", "--clips", "1", "--scenes", "2", "--pairs", "1", "--tokens", "4"
+    )
+    assert code == 0, err
+    document = json.loads(out.splitlines()[-1])
+    assert document["workload"]["picks"] >= 2
+    assert document["workload"]["frames_decoded"] == 50
+    assert all(len(values) == 1 and values[0] > 0 for values in document["seconds"].values())
+
+
+@pytest.mark.parametrize("step", [("correctness",), ("table-1b", "--tiles", "3"), ("job",)])
+def test_a_step_of_the_gpu_check_is_rehearsed_on_the_cpu(step: tuple[str, ...], tmp_path: Path) -> None:
+    file = tmp_path / "results.json"
+    code, out, err = run_script("gpu_check.py", *step, "--quick", "--device", "cpu", "--json", file)
+    assert code == 0, out + err
+    ((name, kept),) = json.loads(file.read_text())["steps"].items()
+    assert name.startswith(step[0])
+    assert kept["environment"]["torch"]
+    checks = [result["check"] for result in kept["results"]]
+    assert all(check in out for check in checks)
+    holding = [result["holds"] for result in kept["results"]]
+    assert False not in holding
+    assert step[0] != "correctness" or holding.count(True) == 5
+
+
+def test_a_cpu_is_not_asked_for_the_real_figures() -> None:
+    code, _, err = run_script("gpu_check.py", "table-8b", "--device", "cpu")
+    assert code == 2
+    assert "--quick" in err
+
+
+def test_steps_are_kept_beside_each_other(tmp_path: Path) -> None:
+    file = tmp_path / "results.json"
+    one, other = Result("a", True, "1"), Result("b", None, "not measured", {"x": 1})
+    keep(file, "job", {"torch": "2"}, [one], 1.0)
+    keep(file, "correctness", {"torch": "2"}, [other], 1.0)
+    assert read(file, "job") == [one]
+    assert read(file, "correctness") == [other]
+    assert read(file, "table-1b") == []
+
+
+def test_a_figure_is_judged_unless_it_is_a_rehearsal() -> None:
+    real, quick = Options("cuda:0", False), Options("cpu", True)
+    assert at_least("x", 95.0, 95, real).holds is True
+    assert at_least("x", 94.9, 95, real).holds is False
+    assert at_least("x", 1.0, 95, quick).holds is None
+    assert at_least("x", None, 95, real).figure == "not measured"
+
+
+def test_a_step_that_takes_too_long_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    import argparse
+
+    import gpu_check
+
+    arguments = argparse.Namespace(device="cpu", quick=True, json=None)
+    (result,) = gpu_check.run_apart(arguments, "table-1b", ["--tiles", "1"], 0.01)
+    assert result.holds is False
+    assert "did not end" in result.figure
+
+
+def test_medians_tables_and_memory() -> None:
+    assert spread([3.0, 1.0, 2.0]) == {"median": 2.0, "min": 1.0, "max": 3.0}
+    assert table([["a", "b"], ["long", "10"]]) == "a      b\nlong  10"
+    now_bytes, peak_bytes = tree_memory_bytes(os.getpid())
+    assert 0 < now_bytes <= peak_bytes
