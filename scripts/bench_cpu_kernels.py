@@ -21,7 +21,13 @@ from pathlib import Path
 
 import torch
 
-from corridor_cli.engine.local.attention import attend_decode, attend_full, attend_prefill, decode_rows
+from corridor_cli.engine.local.attention import (
+    attend_decode,
+    attend_full,
+    attend_prefill,
+    decode_rows,
+    prompt_rows,
+)
 from corridor_cli.engine.local.linear import Activation, OnednnInt8Linear, PackedLinear, PlainLinear
 
 DTYPE = torch.bfloat16
@@ -109,10 +115,10 @@ def prefill(clock: Clock) -> Iterator[Row]:
     yield from linear_rows(clock, "prefill", LANGUAGE, [300, 2400])
     for prompts in (1, 8):
         q, k, v = random(300 * prompts, 14, 64), random(300 * prompts, 2, 64), random(300 * prompts, 2, 64)
-        bounds = list(range(0, 300 * prompts + 1, 300))
+        rows = prompt_rows(range(0, 300 * prompts + 1, 300), q.device)
         flop = 2 * prompts * 300**2 * 896
         yield clock.row(
-            "prefill", "attend", "sdpa", 300 * prompts, flop, lambda: attend_prefill(q, k, v, bounds)  # noqa: B023
+            "prefill", "attend", "sdpa", 300 * prompts, flop, lambda: attend_prefill(q, k, v, rows)  # noqa: B023
         )  # fmt: skip
 
 
@@ -126,7 +132,7 @@ def decode(clock: Clock) -> Iterator[Row]:
     for count in counts:
         q = random(count, 14, 64)
         lengths = torch.linspace(300, 400, count).long()
-        rows = decode_rows(lengths, int(lengths.max()), DTYPE)
+        rows = decode_rows(lengths, int(lengths.max()), int(lengths.max()), DTYPE)
         flop = 4 * int(lengths.sum()) * 896
         for way, (k, v) in (("flash", flash), ("heads", heads_first)):
             yield clock.row("decode", "attend", way, count, flop, lambda: attend_decode(q, k, v, rows))  # noqa: B023

@@ -14,6 +14,7 @@ from corridor_cli.engine.local.attention import (
     attend_prefill,
     attention_for,
     decode_rows,
+    prompt_rows,
 )
 
 BOUND = {torch.float32: 1e-5, torch.bfloat16: 2e-2}
@@ -64,7 +65,7 @@ def test_prompts_do_not_see_each_other(
     bounds = [0, *accumulate(lengths)]
     queries = sample(bounds[-1], heads, dim, dtype=dtype)
     keys, values = (sample(bounds[-1], kv_heads, dim, dtype=dtype, seed=seed) for seed in (1, 2))
-    found = attend_prefill(queries, keys, values, bounds)
+    found = attend_prefill(queries, keys, values, prompt_rows(bounds, queries.device))
     for start, end in pairwise(bounds):
         wanted = reference(queries[start:end], keys[start:end], values[start:end], is_causal=True)
         assert error(found[start:end], wanted) < BOUND[dtype]
@@ -78,7 +79,7 @@ def test_each_row_reads_its_own_slot_so_far(
 ) -> None:
     queries = sample(len(lengths), heads, dim, dtype=dtype)
     keys, values = (sample(len(lengths) + 2, 64, kv_heads, dim, dtype=dtype, seed=seed) for seed in (1, 2))
-    found = attend_decode(queries, keys, values, decode_rows(torch.tensor(lengths), max(lengths), dtype))
+    found = attend_decode(queries, keys, values, decode_rows(torch.tensor(lengths), max(lengths), 64, dtype))
     for row, length in enumerate(lengths):
         wanted = reference(queries[row : row + 1], keys[row, :length], values[row, :length], is_causal=False)
         assert error(found[row : row + 1], wanted) < BOUND[dtype]
@@ -87,7 +88,7 @@ def test_each_row_reads_its_own_slot_so_far(
 def test_what_lies_beyond_a_row_does_not_count() -> None:
     queries = sample(2, 4, 8, dtype=torch.float32)
     keys, values = (sample(2, 32, 2, 8, dtype=torch.float32, seed=seed) for seed in (1, 2))
-    rows = decode_rows(torch.tensor([4, 20]), 20, torch.float32)
+    rows = decode_rows(torch.tensor([4, 20]), 20, 32, torch.float32)
     before = attend_decode(queries, keys, values, rows)
     keys[0, 4:], values[0, 4:] = 100, 100
     assert torch.equal(attend_decode(queries, keys, values, rows), before)
@@ -95,10 +96,10 @@ def test_what_lies_beyond_a_row_does_not_count() -> None:
 
 def test_a_free_slot_is_finite() -> None:
     cache = torch.zeros(2, 16, 1, 8)
-    rows = decode_rows(torch.tensor([0, 3]), 3, torch.float32)
+    rows = decode_rows(torch.tensor([0, 3]), 3, 16, torch.float32)
     assert attend_decode(torch.ones(2, 2, 8), cache, cache, rows).isfinite().all()
 
 
 def test_the_cpu_gets_these() -> None:
-    ways = attention_for(torch.device("cpu"))
+    ways = attention_for(torch.device("cpu"), torch.float32)
     assert (ways.full, ways.prefill, ways.decode) == (attend_full, attend_prefill, attend_decode)

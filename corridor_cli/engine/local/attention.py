@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -29,18 +30,44 @@ class DecodeRows:
 
 
 @dataclass(frozen=True, slots=True)
+class PromptRows:
+    """Where packed prompts lie, made once a prefill.
+
+    Cumulative lengths from 0 to all tokens, on the host and, as int32 (prompts + 1,), on the device.
+    """
+
+    bounds: Sequence[int]
+    starts: Tensor
+    longest: int
+
+
+@dataclass(frozen=True, slots=True)
 class Attention:
-    """The three ways of one device; signatures as below."""
+    """The ways of one device; signatures as below. The rows a way makes are those its own passes take."""
 
+    name: str
     full: Callable[[Tensor, Tensor, Tensor], Tensor]
-    prefill: Callable[[Tensor, Tensor, Tensor, Sequence[int]], Tensor]
-    decode: Callable[[Tensor, Tensor, Tensor, DecodeRows], Tensor]
+    prefill: Callable[[Tensor, Tensor, Tensor, PromptRows], Tensor]
+    decode: Callable[[Tensor, Tensor, Tensor, Any], Tensor]
+    prompt_rows: Callable[[Sequence[int], torch.device], PromptRows]
+    decode_rows: Callable[[Tensor, int, int, torch.dtype], Any]
 
 
-def attention_for(device: torch.device) -> Attention:
+def attention_for(device: torch.device, dtype: torch.dtype) -> Attention:
     """The quickest attention known for this device. SDPA serves those without a way of their own."""
-    del device
-    return Attention(attend_full, attend_prefill, attend_decode)
+    if device.type == "cuda":
+        from corridor_cli.engine.local.flash import flash_attention
+
+        flash = flash_attention(device, dtype)
+        if flash is not None:
+            return flash
+    return Attention("sdpa", attend_full, attend_prefill, attend_decode, prompt_rows, decode_rows)
+
+
+def prompt_rows(bounds: Sequence[int], device: torch.device) -> PromptRows:
+    """The rows of a prefill, from cumulative lengths."""
+    longest = max(end - start for start, end in pairwise(bounds))
+    return PromptRows(bounds, torch.tensor(bounds, dtype=torch.int32, device=device), longest)
 
 
 def attend_full(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
@@ -55,14 +82,14 @@ def attend_full(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     return out.transpose(1, 2).flatten(2)
 
 
-def attend_prefill(queries: Tensor, keys: Tensor, values: Tensor, bounds: Sequence[int]) -> Tensor:
+def attend_prefill(queries: Tensor, keys: Tensor, values: Tensor, rows: PromptRows) -> Tensor:
     """Packed prompts, each causal and alone.
 
     queries (tokens, heads, head_dim), keys and values (tokens, kv_heads, head_dim) -> (tokens, heads *
-    head_dim); `bounds` are cumulative lengths, from 0 to tokens.
+    head_dim).
     """
     out = torch.empty_like(queries, memory_format=torch.contiguous_format)
-    for start, end in pairwise(bounds):
+    for start, end in pairwise(rows.bounds):
         # (1, heads, tokens of one prompt, head_dim)
         q, k, v = (part[start:end].transpose(0, 1)[None] for part in (queries, keys, values))
         attended = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
@@ -70,11 +97,13 @@ def attend_prefill(queries: Tensor, keys: Tensor, values: Tensor, bounds: Sequen
     return out.flatten(1)
 
 
-def decode_rows(lengths: Tensor, longest: int, dtype: torch.dtype) -> DecodeRows:
+def decode_rows(lengths: Tensor, longest: int, max_tokens: int, dtype: torch.dtype) -> DecodeRows:
     """The rows of a step: `lengths` (rows,), none above `longest`, which the caller keeps on the host.
 
+    `max_tokens` is the length of a slot.
     A row of length 0, a free slot, looks at position 0: softmax over nothing is NaN.
     """
+    del max_tokens
     seen = torch.arange(longest, device=lengths.device) < lengths.clamp_min(1)[:, None]
     mask = torch.zeros(seen.shape, dtype=dtype, device=lengths.device).masked_fill_(~seen, float("-inf"))
     return DecodeRows(lengths, mask[:, None, None])

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import torch
 
+from corridor_cli.engine.local.graphs import StepGraphs
 from corridor_cli.engine.local.kv_cache import KeyValueCache
 from corridor_cli.engine.local.network import Network
 
@@ -30,6 +31,11 @@ class Decoder:
         self._is_done = row(torch.bool).fill_(True)
         self._chosen = torch.zeros((num_slots, max_new_tokens), dtype=torch.int64, device=device)
         self._end_ids = torch.tensor(list(end_token_ids), dtype=torch.int64, device=device)
+        self._graphs: StepGraphs | None = None
+        if device != "cpu":
+            # Nothing runs yet: every row counts as finished, so the steps that capture change nothing.
+            with torch.inference_mode():
+                self._graphs = StepGraphs(self._step, num_slots, device)
 
     def start(self, first_slot: int, logits: torch.Tensor, lengths: list[int], limits: list[int]) -> None:
         """Sequences just prefilled take the slots from `first_slot` on; `logits` choose their first token."""
@@ -44,9 +50,10 @@ class Decoder:
 
     def step(self, num_rows: int, bound: int) -> None:
         """One more token for the first `num_rows` rows; `bound` as in `Network.step`."""
-        rows = slice(0, num_rows)
-        logits = self._network.step(self._tokens[rows], self._positions[rows], self._cache, bound)
-        self._accept(rows, logits)
+        if self._graphs is not None:
+            self._graphs.run(num_rows)
+        else:
+            self._step(num_rows, bound)
 
     def finished(self, num_rows: int) -> list[bool]:
         """Which of the first rows have finished; waits for the device."""
@@ -63,6 +70,12 @@ class Decoder:
         for held in (self._tokens, self._positions, self._counts, self._limits, self._is_done, self._chosen):
             held[target] = held[source]
 
+    def _step(self, num_rows: int, bound: int | None = None) -> None:
+        rows = slice(0, num_rows)
+        tokens, positions = self._tokens[rows], self._positions[rows]
+        logits = self._network.step(tokens, positions, self._cache, bound or self._cache.max_tokens)
+        self._accept(rows, logits)
+
     def _accept(self, rows: slice, logits: torch.Tensor) -> None:
         """Take the likeliest token of each row in `logits` (rows, vocab), unless the row has finished."""
         best = logits.argmax(dim=-1)
@@ -76,4 +89,4 @@ class Decoder:
         counts += is_live
         self._positions[rows] += is_live
         self._tokens[rows] = torch.where(is_done, self._tokens[rows], best)
-        is_done |= torch.isin(best, self._end_ids) | (counts >= self._limits[rows])
+        is_done |= (best.unsqueeze(1) == self._end_ids).any(dim=1) | (counts >= self._limits[rows])

@@ -11,6 +11,7 @@ from corridor_cli.engine.checkpoint import CheckpointInfo
 from corridor_cli.engine.local.failures import is_out_of_memory
 from corridor_cli.engine.local.generator import Generator
 from corridor_cli.engine.local.linear import LinearKind
+from corridor_cli.engine.local.memory import keep_freed_memory
 from corridor_cli.engine.local.network import Network
 from corridor_cli.engine.local.sequences import Translator
 from corridor_cli.engine.local.sources import load_tokenizer, open_source
@@ -65,6 +66,8 @@ def load(settings: ModelSettings, frames: FrameStore) -> Loaded:
     device = choose_device(settings.device)
     threads = choose_threads(info.is_small)
     torch.set_num_threads(threads.value)
+    if device.value == "cpu":
+        keep_freed_memory()
     dtype = choose_dtype(device.value, settings.chosen_precision, info.is_small)
     network = _load_network(
         info,

@@ -8,7 +8,7 @@ from itertools import accumulate
 
 import torch
 
-from corridor_cli.engine.local.attention import attention_for, decode_rows
+from corridor_cli.engine.local.attention import attention_for
 from corridor_cli.engine.local.building import Builder
 from corridor_cli.engine.local.kv_cache import KeyValueCache
 from corridor_cli.engine.local.language import LanguageModel
@@ -44,8 +44,8 @@ class Network:
         build = Builder(source, device, dtype, kind)
         self.shape, self.device, self.dtype, self.kind = shape, device, dtype, kind
         self.max_positions = max_positions or shape.text.max_positions
-        self._attention = attention_for(torch.device(device))
-        self.vision = VisionEncoder(shape, build, self._attention)
+        self.attention = attention_for(torch.device(device), dtype)
+        self.vision = VisionEncoder(shape, build, self.attention)
         self.language = LanguageModel(shape.text, build, self.max_positions)
 
     @torch.inference_mode()
@@ -60,15 +60,16 @@ class Network:
         The logits after the last token of each, (number of prompts, vocab).
         """
         bounds = [0, *accumulate(prompts.lengths)]
+        packed = self.attention.prompt_rows(bounds, prompts.token_ids.device)
         x = self.language.embed(prompts.token_ids)
         x[prompts.visual_at] = visual.to(x.dtype)
 
         def attend(layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
             cache.write(layer, prompts.rows, k, v)
-            return self._attention.prefill(q, k, v, bounds)
+            return self.attention.prefill(q, k, v, packed)
 
         x = self.language.forward(x, prompts.positions, attend)
-        return self.language.logits(x[torch.tensor(bounds[1:], device=x.device) - 1])
+        return self.language.logits(x[packed.starts[1:] - 1])
 
     @torch.inference_mode()
     def step(
@@ -80,11 +81,11 @@ class Network:
         """
         num_rows = len(token_ids)
         own_rows = cache.rows(torch.arange(num_rows, device=token_ids.device), positions)
-        seen = decode_rows(positions + 1, bound, self.dtype)
+        seen = self.attention.decode_rows(positions + 1, bound, cache.max_tokens, self.dtype)
 
         def attend(layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
             cache.write(layer, own_rows, k, v)
-            return self._attention.decode(q, cache.keys[layer], cache.values[layer], seen)
+            return self.attention.decode(q, cache.keys[layer], cache.values[layer], seen)
 
         x = self.language.forward(self.language.embed(token_ids), positions, attend)
         return self.language.logits(x)

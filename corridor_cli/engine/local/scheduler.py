@@ -133,6 +133,7 @@ class Scheduler:
 
     def _let_in(self, group: Sequence[TokenSequence]) -> None:
         """Encode and prefill a group. On a failure its halves are tried, down to the one that is guilty."""
+        self._translator.wait_for_frames()
         failure = None if self._stages.has_room_for(group[0]) else self._stages.make_room_for(group[0])
         failure = failure or self._stages.enter(group)
         if failure is None:

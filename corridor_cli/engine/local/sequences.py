@@ -34,6 +34,26 @@ class TokenSequence:
         return len(self.token_ids) + self.limit
 
 
+class Courier:
+    """Copies frames to a CUDA device on a stream of its own, while the device works on others."""
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+
+    def send(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Bytes of any shape, on the device. Its own stream waits for the copy, and so must whoever reads."""
+        with torch.cuda.stream(self._stream):
+            sent = pixels.pin_memory().to(self._device, non_blocking=True)
+        # The copy's memory belongs to that stream: it may be used again only when this one is done with it.
+        sent.record_stream(torch.cuda.current_stream(self._device))
+        return sent
+
+    def wait(self) -> None:
+        """Let whatever is launched from now on find the frames sent so far."""
+        torch.cuda.current_stream(self._device).wait_stream(self._stream)
+
+
 class Translator:
     """Knows one checkpoint's prompt layout, tiles and tokenizer.
 
@@ -55,7 +75,7 @@ class Translator:
         self._frames = frames
         self._builder = PromptBuilder(tokenizer, info)
         self._rule = rule
-        self._device = device
+        self._courier = Courier(device) if device != "cpu" else None
         self._max_context_tokens = max_context_tokens
 
     def read(self, request: Request) -> TokenSequence | ErrorInfo:
@@ -82,9 +102,12 @@ class Translator:
         """The ids of a request with such a prompt and such frames."""
         return self._builder.build(prompt, tiles_per_frame)
 
+    def wait_for_frames(self) -> None:
+        """Let the passes launched from now on find the frames of all sequences read so far."""
+        if self._courier:
+            self._courier.wait()
+
     def _pixels(self, ref: FrameRef) -> torch.Tensor:
         """The frame's pixels: on a CPU those in shared memory, else on their way to the device."""
         pixels = self._frames.pixels(ref)
-        if self._device == "cpu":
-            return torch.as_tensor(pixels)
-        return torch.tensor(pixels).pin_memory().to(self._device, non_blocking=True)
+        return self._courier.send(torch.as_tensor(pixels)) if self._courier else torch.as_tensor(pixels)
