@@ -249,7 +249,7 @@ def test_the_small_model_is_fp32_and_says_what_was_chosen(
     assert info.seconds_per_request is not None
     assert info.seconds_per_request > 0
     assert [reason.partition(":")[0] for reason in info.reasons] == [
-        "device", "precision", "threads", "batch size", "together",
+        "device", "precision", "threads", "attention", "batch size", "together",
     ]  # fmt: skip
     assert info.environment["checkpoint"] == read_checkpoint(str(random_checkpoint), None).identity
 

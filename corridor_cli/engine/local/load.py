@@ -84,7 +84,8 @@ def load(settings: ModelSettings, frames: FrameStore) -> Loaded:
         device=device.value,
         max_context_tokens=info.shape.text.max_positions,
     )
-    return Loaded(info, network, rule, translator, (device.reason, dtype.reason, threads.reason))
+    reasons = (device.reason, dtype.reason, threads.reason, f"attention: {network.attention.name}")
+    return Loaded(info, network, rule, translator, reasons)
 
 
 def _load_network(info: CheckpointInfo, device: str, dtype: torch.dtype, kind: LinearKind) -> Network:
