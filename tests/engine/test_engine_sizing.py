@@ -14,11 +14,12 @@ from engine_samples import DictStore, Listener, make_frame, make_request
 from corridor_cli.engine.local import sizing
 from corridor_cli.engine.local.engine import LocalEngine
 from corridor_cli.engine.local.generator import Generator
+from corridor_cli.engine.local.kv_cache import KeyValueCache
 from corridor_cli.engine.local.sizing import Costs, Expected, memory_budget, round_batch_size, size_stages
 from corridor_cli.engine.presets import PRESETS
 from corridor_cli.errors import ModelError
 from corridor_cli.hardware import available_memory_bytes
-from corridor_cli.settings import ModelSettings
+from corridor_cli.settings import CaptionSettings, ModelSettings
 
 GIB = 1024**3
 TYPICAL = Expected(tuple(range(350)), 128, 1)
@@ -143,3 +144,55 @@ def test_costs_are_measured_once_and_kept(random_checkpoint: Path, monkeypatch: 
     assert len(measured) == 2, "once for each number of tiles"
     assert seconds[0] == seconds[1] == seconds[3] != seconds[2]
     assert all(cost.seconds_per_tile > 0 and cost.seconds_per_step > 0 for cost in measured)
+
+
+@pytest.mark.parametrize(("granted", "wanted"), [(16, 16), (5, 4), (1, 1)])
+def test_slots_that_are_not_granted_are_fewer(
+    random_checkpoint: Path, monkeypatch: pytest.MonkeyPatch, granted: int, wanted: int
+) -> None:
+    """Whether measured with that little or before, when there was more."""
+    settings = ModelSettings(model=str(random_checkpoint), device="cpu")
+    store, listener = DictStore(), Listener()
+    refuse_slots(monkeypatch, granted)
+    assert LocalEngine(settings, store, Listener()).start().batch_size == wanted
+    engine = LocalEngine(settings, store, listener)
+    assert engine.start().batch_size == wanted
+    for number in range(9):
+        engine.submit(make_request(number, (store.add(make_frame(number)),), max_new_tokens=4))
+    captions = [caption for _ in range(100) for caption in engine.poll(0.0)]
+    assert [caption.error for caption in captions] == [None] * 9
+    assert max(stats.batch_size for stats in listener.stats) <= wanted
+
+
+def test_a_device_that_grants_no_slot_is_refused(
+    random_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = ModelSettings(model=str(random_checkpoint), device="cpu")
+    LocalEngine(settings, DictStore(), Listener()).start()
+    refuse_slots(monkeypatch, 0)
+    with pytest.raises(ModelError, match="too little memory for a single request of"):
+        LocalEngine(settings, DictStore(), Listener()).start()
+
+
+def refuse_slots(monkeypatch: pytest.MonkeyPatch, granted: int) -> None:
+    """Let no cache have more than `granted` slots."""
+    make = KeyValueCache.__init__
+
+    def grant(self: KeyValueCache, shape: Any, num_slots: int, *rest: Any) -> None:
+        if num_slots > granted:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        make(self, shape, num_slots, *rest)
+
+    monkeypatch.setattr(KeyValueCache, "__init__", grant)
+
+
+@pytest.mark.parametrize(
+    "caption", [CaptionSettings(prompt="word " * 600), CaptionSettings(max_new_tokens=500)]
+)
+def test_what_no_slot_can_hold_is_refused_at_the_start(
+    random_checkpoint: Path, caption: CaptionSettings
+) -> None:
+    settings = ModelSettings(model=str(random_checkpoint), device="cpu")
+    with pytest.raises(ModelError, match="exceed the 512") as caught:
+        LocalEngine(settings, DictStore(), Listener(), caption).start()
+    assert "max_new_tokens" in caught.value.hint

@@ -10,7 +10,7 @@ from corridor_cli.engine.local.generator import Generator
 from corridor_cli.engine.local.load import Loaded, load
 from corridor_cli.engine.local.memory import release_memory
 from corridor_cli.engine.local.scheduler import Scheduler
-from corridor_cli.engine.local.sizing import Expected, find_costs, memory_budget, size_stages
+from corridor_cli.engine.local.sizing import expect, find_costs, memory_budget, size_stages
 from corridor_cli.engine.local.stages import Stages, StageSizes
 from corridor_cli.engine.recovery import BatchSizer
 from corridor_cli.records import Caption, EngineInfo, Request
@@ -41,24 +41,25 @@ class LocalEngine:
         settings = self._settings
         loaded = load(settings, self._frames)
         self._device = loaded.device
-        expected = self._expect(loaded)
+        expected = expect(loaded, self._caption)
         costs = find_costs(loaded, expected)
         budget = memory_budget(loaded.device, settings.gpu_memory_fraction)
-        sizes = size_stages(
-            costs, loaded.slot_bytes(expected.max_tokens), budget, loaded.device, settings, expected
-        )
+        bytes_per_slot = loaded.slot_bytes(expected.max_tokens)
+        sizes = size_stages(costs, bytes_per_slot, budget, loaded.device, settings, expected)
 
         def make_generator(max_tokens: int, max_new_tokens: int) -> Generator:
             num_fitting = int(budget // loaded.slot_bytes(max_tokens))
-            num_slots = max(1, min(sizes.slot_limit, num_fitting))
-            return loaded.make_generator(num_slots, max_tokens, max_new_tokens)
+            return loaded.make_fitting_generator(
+                max(1, min(sizes.slot_limit, num_fitting)), max_tokens, max_new_tokens
+            )
 
+        generator = make_generator(expected.max_tokens, expected.max_new_tokens)
+        batch_size = min(sizes.num_slots, generator.num_slots)
         stage_sizes = StageSizes(
-            slots=BatchSizer(sizes.num_slots, sizes.slot_limit),
+            slots=BatchSizer(batch_size, generator.num_slots),
             tiles=BatchSizer(sizes.num_tiles, sizes.num_tiles),
             tokens=BatchSizer(sizes.num_tokens, sizes.num_tokens),
         )
-        generator = make_generator(expected.max_tokens, expected.max_new_tokens)
         stages = Stages(generator, make_generator, stage_sizes)
         self._scheduler = Scheduler(loaded.translator, stages, loaded.device, self._on_batch)
         return EngineInfo(
@@ -69,9 +70,9 @@ class LocalEngine:
             dtype=str(loaded.network.dtype).removeprefix("torch."),
             tile_px=loaded.info.tile_px,
             max_tiles=settings.max_tiles,
-            batch_size=sizes.num_slots,
-            max_pending=max_pending(sizes.num_slots, settings.async_frame_loading),
-            seconds_per_request=costs.seconds_per_request(expected, sizes.num_slots),
+            batch_size=batch_size,
+            max_pending=max_pending(batch_size, settings.async_frame_loading),
+            seconds_per_request=costs.seconds_per_request(expected, batch_size),
             reasons=(*loaded.reasons, *sizes.reasons),
             environment=_environment(loaded),
             quantization=None if loaded.network.kind == "dense" else loaded.network.kind,
@@ -90,11 +91,6 @@ class LocalEngine:
             return
         self._scheduler = None
         release_memory(self._device)
-
-    def _expect(self, loaded: Loaded) -> Expected:
-        num_tiles = self._settings.max_tiles + (self._settings.max_tiles > 1)
-        token_ids = loaded.translator.token_ids(self._caption.prompt, [num_tiles])
-        return Expected(tuple(token_ids), self._caption.max_new_tokens, num_tiles)
 
 
 def _environment(loaded: Loaded) -> dict[str, str]:

@@ -11,7 +11,7 @@ from corridor_cli.engine.checkpoint import CheckpointInfo
 from corridor_cli.engine.local.failures import is_out_of_memory
 from corridor_cli.engine.local.generator import Generator
 from corridor_cli.engine.local.linear import LinearKind
-from corridor_cli.engine.local.memory import keep_freed_memory
+from corridor_cli.engine.local.memory import keep_freed_memory, release_memory
 from corridor_cli.engine.local.network import Network
 from corridor_cli.engine.local.sequences import Translator
 from corridor_cli.engine.local.sources import load_tokenizer, open_source
@@ -52,6 +52,24 @@ class Loaded:
             num_slots=num_slots,
             max_tokens=max_tokens,
             max_new_tokens=max_new_tokens,
+        )
+
+    def make_fitting_generator(self, num_slots: int, max_tokens: int, max_new_tokens: int) -> Generator:
+        """The same with as many slots as the device grants, at most `num_slots`.
+
+        What is free may have become less since it was measured. Raises `ModelError` when not even one fits.
+        """
+        while num_slots:
+            try:
+                return self.make_generator(num_slots, max_tokens, max_new_tokens)
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+            release_memory(self.device)  # outside the block: inside it the exception holds the tensors
+            num_slots //= 2
+        raise ModelError(
+            f"Device {self.device} has too little memory for a single request of {max_tokens} tokens.",
+            hint="Free memory, lower max_tiles, or use a smaller model.",
         )
 
     def slot_bytes(self, max_tokens: int) -> int:

@@ -29,7 +29,7 @@ from corridor_cli.hardware import (
     total_device_bytes,
 )
 from corridor_cli.records import Generation, Request, RequestKey, Role
-from corridor_cli.settings import ModelSettings
+from corridor_cli.settings import CaptionSettings, ModelSettings
 
 PROBES = (1, 4)
 
@@ -142,6 +142,21 @@ def round_batch_size(size: int) -> int:
     return size // 8 * 8 if size >= 8 else 1 << (size.bit_length() - 1)
 
 
+def expect(loaded: Loaded, caption: CaptionSettings) -> Expected:
+    """What most requests of such settings will ask. Raises `ModelError` when the model cannot hold that."""
+    num_tiles = loaded.rule.max_tiles + (loaded.rule.max_tiles > 1)
+    token_ids = loaded.translator.token_ids(caption.prompt, [num_tiles])
+    expected = Expected(tuple(token_ids), caption.max_new_tokens, num_tiles)
+    if expected.max_tokens > loaded.network.max_positions:
+        raise ModelError(
+            f"A prompt of {expected.prompt_tokens} tokens (up to {num_tiles} tiles a frame) and "
+            f"{expected.max_new_tokens} new ones exceed the {loaded.network.max_positions} that "
+            f"{loaded.info.model_id} can hold.",
+            hint="Shorten caption.prompt, lower caption.max_new_tokens, or lower max_tiles.",
+        )
+    return expected
+
+
 def find_costs(loaded: Loaded, expected: Expected) -> Costs:
     """What a typical request costs on this machine: measured once, then read from the cache.
 
@@ -152,10 +167,12 @@ def find_costs(loaded: Loaded, expected: Expected) -> Costs:
     if isinstance(kept, dict) and kept.keys() == Costs.__dataclass_fields__.keys():
         return Costs(**kept)
     try:
-        generator = loaded.make_generator(PROBES[-1], expected.max_tokens, expected.max_new_tokens)
+        generator = loaded.make_fitting_generator(PROBES[-1], expected.max_tokens, expected.max_new_tokens)
         costs = measure_costs(generator, loaded.network, typical_sequence(loaded.rule, expected))
         keep_measurement("costs", key, asdict(costs))
         return costs
+    except ModelError:
+        raise
     except Exception as error:  # noqa: BLE001 - whatever a checkpoint's first batch raises: it cannot be used
         problem = f"The model failed on its first batch: {type(error).__name__}: {error}"
         if is_out_of_memory(error):
@@ -165,7 +182,7 @@ def find_costs(loaded: Loaded, expected: Expected) -> Costs:
 
 
 def measure_costs(generator: Generator, network: Network, sequence: TokenSequence) -> Costs:
-    """Run a few passes of a typical sequence; `generator` has at least `PROBES[-1]` slots.
+    """Run a few passes of a typical sequence, as many together as `generator` has slots, or `PROBES[-1]`.
 
     On a CPU memory is reckoned, not measured: other work of the process would drown it.
     """
@@ -181,7 +198,8 @@ def measure_costs(generator: Generator, network: Network, sequence: TokenSequenc
         return _probe(device, lambda: generator.prefill(group, all_visual))
 
     first = encode(1)  # also pays for loading kernels, and for reading weights mapped from their file
-    sizes = PROBES if first.seconds < _SLOW_SECONDS else (1,)
+    is_quick = first.seconds < _SLOW_SECONDS and generator.num_slots >= PROBES[-1]
+    sizes = PROBES if is_quick else (1,)
     visual = generator.encode([sequence], num_tiles)
     tiles, prompts = ([measure(size) for size in sizes] for measure in (encode, prefill))
     steps = _probe(device, lambda: generator.advance(_PROBE_STEPS))
