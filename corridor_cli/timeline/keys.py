@@ -28,7 +28,7 @@ from corridor_cli.settings import FrameSettings, Settings
 SCANNER_VERSION = 1
 """Raise it when the same file and settings give other scenes or other picks than before."""
 
-CAPTIONER_VERSION = 1
+CAPTIONER_VERSION = 2
 """Raise it when the same picture, model and prompt give another request to the model than before."""
 
 KEY_BYTES = 16
@@ -49,7 +49,7 @@ def caption_key(scan: str, settings: Settings, *, model_identity: str, precision
     """Names the captions of one scan: 32 hex digits.
 
     `model_identity` is whatever tells two models apart (engine, id, revision or a hash of the weights),
-    `precision` is `fp32` or `auto`.
+    `precision` is that of the settings; `auto` for a small model is `fp32`.
     """
     return _key(
         captioner=CAPTIONER_VERSION,

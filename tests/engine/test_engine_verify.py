@@ -96,7 +96,7 @@ def test_swapped_channels_are_caught(precision: Precision, dtype: str) -> None:
     [
         lambda config: config["text_config"]["rope_parameters"].update(rope_theta=10_000.0),
         lambda config: config["text_config"].update(rms_norm_eps=0.5),
-        lambda config: config["vision_config"].update(layer_norm_eps=0.5),
+        lambda config: config["vision_config"].update(layer_norm_eps=50.0),
     ],
     ids=["rope_theta", "text norm", "vision norm"],
 )

@@ -57,24 +57,34 @@ def test_auto_takes_what_there_is() -> None:
     assert "because" in choice.reason or "first of" in choice.reason
 
 
-@pytest.mark.parametrize(("is_mixed", "is_small"), [(True, True), (False, False), (False, True)])
-def test_single_precision_needs_no_measurement(
-    monkeypatch: pytest.MonkeyPatch, is_mixed: bool, is_small: bool
+@pytest.mark.parametrize(
+    ("precision", "is_small", "name"),
+    [
+        ("auto", True, "float32"),
+        ("fp32", False, "float32"),
+        ("fp32", True, "float32"),
+        ("bf16", True, "bfloat16"),
+        ("fp16", False, "float16"),
+        ("int8", False, "bfloat16"),
+    ],
+)
+def test_what_is_set_or_plain_needs_no_measurement(
+    monkeypatch: pytest.MonkeyPatch, precision: str, is_small: bool, name: str
 ) -> None:
     def refuse(device: str) -> float:
         raise AssertionError("measured")
 
     monkeypatch.setattr(hardware, "measure_bfloat16_speedup", refuse)
-    assert hardware.choose_dtype("cpu", is_mixed, is_small).value == "float32"
+    assert hardware.choose_dtype("cpu", precision, is_small).value == name
 
 
 @pytest.mark.parametrize(("speedup", "name"), [(0.01, "float32"), (1.1, "float32"), (2.3, "bfloat16")])
-def test_mixed_precision_is_measured_once_and_kept(
+def test_auto_precision_is_measured_once_and_kept(
     monkeypatch: pytest.MonkeyPatch, speedup: float, name: str
 ) -> None:
     measured = iter([speedup])
     monkeypatch.setattr(hardware, "measure_bfloat16_speedup", lambda device: next(measured))
-    first, second = (hardware.choose_dtype("cpu", True, False) for _ in range(2))
+    first, second = (hardware.choose_dtype("cpu", "auto", False) for _ in range(2))
     assert first.value == second.value == name
     assert first.reason.endswith("(measured)")
     assert second.reason.endswith("(measured before)")
@@ -88,7 +98,7 @@ def test_a_spoiled_record_of_measurements_is_measured_again(
     record.parent.mkdir(parents=True)
     record.write_text(content)
     monkeypatch.setattr(hardware, "measure_bfloat16_speedup", lambda device: 3.0)
-    assert hardware.choose_dtype("cpu", True, False).value == "bfloat16"
+    assert hardware.choose_dtype("cpu", "auto", False).value == "bfloat16"
 
 
 def test_the_measurement_takes_its_time_and_no_more() -> None:
