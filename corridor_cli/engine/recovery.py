@@ -109,8 +109,10 @@ class BatchSizer:
             self._num_clean_rounds = 0
 
     def overflowed(self, batch_size: int) -> None:
-        """A batch of this size ran out of memory."""
+        """A batch of this size ran out of memory. One alone says nothing about how many fit together."""
         self._num_clean_rounds = 0
+        if batch_size == 1:
+            return
         self._failures[batch_size] += 1
         half = max(1, batch_size // 2)
         if self._failures[batch_size] >= 2:

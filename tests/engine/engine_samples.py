@@ -77,8 +77,18 @@ def make_frame(seed: int, width_px: int = 80, height_px: int = 60) -> np.ndarray
     )
 
 
-def write_checkpoint(folder: Path, seed: int = 7) -> Path:
-    """A seeded random checkpoint in the HF layout, with a byte-level tokenizer."""
+def write_checkpoint(
+    folder: Path,
+    seed: int = 7,
+    *,
+    vision: dict[str, object] | None = None,
+    text: dict[str, object] | None = None,
+    is_tied: bool = False,
+) -> Path:
+    """A seeded random checkpoint in the HF layout, with a byte-level tokenizer.
+
+    `vision` and `text` change its config: another norm, another language model.
+    """
     import torch
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
     from transformers import InternVLConfig, InternVLForConditionalGeneration
@@ -95,22 +105,23 @@ def write_checkpoint(folder: Path, seed: int = 7) -> Path:
     config = InternVLConfig(
         vision_config={
             "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64,
-            "image_size": TILE_PX, "patch_size": 14,
+            "image_size": TILE_PX, "patch_size": 14, **(vision or {}),
         },
         text_config={
             "model_type": "qwen2", "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
             "num_key_value_heads": 1, "intermediate_size": 64, "vocab_size": len(vocab),
             "max_position_embeddings": MAX_CONTEXT_TOKENS, "initializer_range": 0.3,
             "rope_parameters": {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 1e6},
+            "tie_word_embeddings": is_tied, **(text or {}),
         },
-        image_token_id=vocab["<IMG_CONTEXT>"], image_seq_length=TOKENS_PER_TILE, tie_word_embeddings=False,
+        image_token_id=vocab["<IMG_CONTEXT>"], image_seq_length=TOKENS_PER_TILE,
+        tie_word_embeddings=is_tied,
     )  # fmt: skip
     network = InternVLForConditionalGeneration(config)
     for parameter in network.parameters():
-        if parameter.dim() > 1:
-            torch.nn.init.normal_(
-                parameter, std=0.3
-            )  # far enough apart for stable choices, unlike the default
+        # Far enough apart for stable choices, unlike the default; no two norms or biases alike.
+        noise = torch.randn_like(parameter) * 0.3
+        parameter.data = noise if parameter.dim() > 1 else parameter.data + noise
     network.save_pretrained(folder)
     write_json(folder / "generation_config.json", {"eos_token_id": vocab["<|im_end|>"]})
     write_json(

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from engine_samples import DictStore, make_frame, make_request
+from engine_samples import DictStore, make_frame, make_request, write_checkpoint
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,6 +22,17 @@ from corridor_cli.engine.local.tiles import cut_tiles
 from corridor_cli.settings import ModelSettings
 
 SIZES = [(80, 60), (60, 80), (200, 50), (31, 97), (56, 56), (1, 1), (640, 360)]
+
+# What the large InternViT has, and the language model of InternVL3.5; heads wider than hidden / heads.
+LARGE_VISION = {"norm_type": "rms_norm", "use_qk_norm": True, "attention_bias": False}
+QWEN3 = {"model_type": "qwen3", "head_dim": 24}
+VARIANTS: dict[str, dict[str, Any]] = {
+    "qwen3": {"text": QWEN3},
+    "qwen3-tied": {"text": QWEN3, "is_tied": True},
+    "qwen2-tied": {"is_tied": True},
+    "large-vision": {"vision": LARGE_VISION},
+    "large-vision-with-bias-and-qwen3": {"vision": {**LARGE_VISION, "attention_bias": True}, "text": QWEN3},
+}
 
 
 class Contest:
@@ -104,6 +115,15 @@ def test_every_token_is_transformers_own(model: str, max_tiles: int, num_slots: 
     assert answers == contest.expected
     lengths = {len(ids) for ids in answers.values()}
     assert len(lengths) > 3, "captions of different lengths ran together"
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_kind_of_network_is_transformers_own(tmp_path: Path, variant: str) -> None:
+    folder = write_checkpoint(tmp_path / "checkpoint", **VARIANTS[variant])
+    contest = Contest(str(folder), 9, 10)
+    assert max(sequence.num_tiles for sequence in contest.sequences) > 9, "tiles and a thumbnail"
+    assert contest.run(contest.sequences, 6, iter(lambda: 4, 0), num_tiles=5) == contest.expected
+    assert len({tuple(ids[:3]) for ids in contest.expected.values()}) > 3, "pictures matter"
 
 
 @settings(max_examples=12, deadline=None)

@@ -82,6 +82,7 @@ class Generator:
         """
         first_slot = len(self._running)
         lengths = [len(sequence.token_ids) for sequence in sequences]
+        self._cache.clear(first_slot, len(sequences))
         logits = self._network.prefill(self._pack(sequences, first_slot), visual, self._cache)
         self._decoder.start(first_slot, logits, lengths, [sequence.limit for sequence in sequences])
         self._running += sequences

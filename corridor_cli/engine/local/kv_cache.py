@@ -35,6 +35,11 @@ class KeyValueCache:
         own_keys.index_copy_(0, rows, keys)
         own_values.index_copy_(0, rows, values)
 
+    def clear(self, first_slot: int, num_slots: int) -> None:
+        """Forget what earlier sequences left: 16-bit numbers that overflowed would count although masked."""
+        for held in (self.keys, self.values):
+            held[:, first_slot : first_slot + num_slots] = 0
+
     def move(self, source: int, target: int, num_tokens: int) -> None:
         """Copy one sequence to another slot."""
         for held in (self.keys, self.values):

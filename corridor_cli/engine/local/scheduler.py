@@ -16,6 +16,7 @@ from corridor_cli.engine.recovery import Failure, FailureKind, error_caption
 from corridor_cli.records import BatchStarted, BatchStats, Caption, ErrorInfo, Request, RequestKey
 
 _REFILL_SHARE = 8
+_SILENT_SECONDS = 30.0  # a host is judged by how long it says nothing: far below any sensible limit
 
 
 @dataclass(slots=True)
@@ -80,6 +81,7 @@ class Scheduler:
             request = self._arrivals.popleft()
             outcome = self._stages.attempt(lambda request=request: self._translator.read(request))  # type: ignore[misc]
             if isinstance(outcome, TokenSequence):
+                self._overflowed.discard(request.key)  # each pass has a second try of its own
                 self._queue.append(outcome)
             elif isinstance(outcome, Failure) and self._is_worth_another_try(request, outcome):
                 self._arrivals.appendleft(request)
@@ -184,8 +186,9 @@ class Scheduler:
         return sequence.request.attempt > 0 or sequence.request.key in self._alone
 
     def _report(self, captions: Sequence[Caption]) -> None:
-        """Tell what was done, once something came of it: a round of a few steps is no news."""
-        if not captions and not self._stages.num_oom_retries:
+        """Tell what was done once something came of it, or after a long time of mere steps."""
+        is_long = time.perf_counter() - self._work.started > _SILENT_SECONDS
+        if not captions and not self._stages.num_oom_retries and not is_long:
             return
         peak_bytes, free_bytes = memory_bytes(self._device)
         self._on_batch(

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
+
+import torch
 
 from corridor_cli.engine.local.failures import failure_kind
 from corridor_cli.engine.local.generator import Generator
@@ -80,23 +83,38 @@ class Stages:
 
     def enter(self, group: Sequence[TokenSequence]) -> Failure | None:
         """Encode and prefill a group, which runs then, all of it or nothing."""
-        generator, tiles = self._ready(), self._sizes.tiles
-        visual = self.attempt(lambda: generator.encode(group, tiles.size))
-        while isinstance(visual, Failure) and visual.kind is FailureKind.OUT_OF_MEMORY and tiles.size > 1:
-            self._overflowed(tiles, tiles.size)
-            visual = self.attempt(lambda: generator.encode(group, tiles.size))
+        visual = self._encode(group)
         if isinstance(visual, Failure):
             return visual
-        encoded = visual
+        generator = self._ready()
         num_tokens = sum(len(sequence.token_ids) for sequence in group)
-        outcome = self.attempt(lambda: generator.prefill(group, encoded))
+        outcome = self.attempt(lambda: generator.prefill(group, visual))
         if isinstance(outcome, Failure):
             if outcome.kind is FailureKind.OUT_OF_MEMORY:
                 self._overflowed(self._sizes.tokens, num_tokens)
             return outcome
-        tiles.fitted(tiles.size)
+        self._sizes.tiles.fitted(_count_tiles(group))
         self._sizes.tokens.fitted(num_tokens)
         return None
+
+    def _encode(self, group: Sequence[TokenSequence]) -> torch.Tensor | Failure:
+        """The visual tokens of a group, with fewer tiles together until they fit.
+
+        A group that does not fit one tile at a time says nothing about how many fit together.
+        """
+        generator, sizer = self._ready(), self._sizes.tiles
+        size = min(sizer.size, max(1, _count_tiles(group)))
+        too_large: list[int] = []
+        visual = self.attempt(partial(generator.encode, group, size))
+        while isinstance(visual, Failure) and visual.kind is FailureKind.OUT_OF_MEMORY and size > 1:
+            self.num_oom_retries += 1
+            too_large.append(size)
+            size //= 2
+            visual = self.attempt(partial(generator.encode, group, size))
+        if not isinstance(visual, Failure):
+            for size in too_large:
+                sizer.overflowed(size)
+        return visual
 
     def decode(self, meanwhile: Callable[[], None]) -> Ended | Failure:
         """A few steps for all that run, and who has ended; `meanwhile` is done while the device works."""
@@ -134,3 +152,7 @@ class Stages:
     def _overflowed(self, sizer: BatchSizer, size: int) -> None:
         sizer.overflowed(size)
         self.num_oom_retries += 1
+
+
+def _count_tiles(group: Sequence[TokenSequence]) -> int:
+    return sum(sequence.num_tiles for sequence in group)
