@@ -78,6 +78,16 @@ def test_a_prompt_too_long_for_the_model_is_an_error_and_not_nonsense(
     assert captions[0].text == ""
 
 
+def test_a_request_without_a_frame_is_an_error_of_its_own(
+    random_checkpoint: Path, store: DictStore, listener: Listener
+) -> None:
+    engine = start(random_checkpoint, store, listener)
+    engine.submit(make_request(1, ()))
+    engine.submit(make_request(2, (store.add(make_frame(1)),)))
+    captions = drain(engine, 2)
+    assert {c.key.scene: c.error.type if c.error else None for c in captions} == {1: "NoFrames", 2: None}
+
+
 class FailAt(TorchDispatchMode):
     """Raises at the n-th operation, once or from then on, and watches what the failed batch had made."""
 

@@ -48,7 +48,7 @@ class LocalEngine:
         sizes = size_stages(costs, bytes_per_slot, budget, loaded.device, settings, expected)
 
         def make_generator(max_tokens: int, max_new_tokens: int) -> Generator:
-            num_fitting = int(budget // loaded.slot_bytes(max_tokens))
+            num_fitting = sizes.slot_budget // loaded.slot_bytes(max_tokens)
             return loaded.make_fitting_generator(
                 max(1, min(sizes.slot_limit, num_fitting)), max_tokens, max_new_tokens
             )

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from corridor_cli.engine.base import BatchListener
 from corridor_cli.engine.local.memory import memory_bytes
@@ -155,7 +156,10 @@ class Scheduler:
             return
         for sequence, new_ids in ended:
             self._forget(sequence)
-            self._answers.append(self._translator.answer(sequence, new_ids))
+            answer = self._stages.attempt(partial(self._translator.answer, sequence, new_ids))
+            if isinstance(answer, Failure):  # whatever a tokenizer makes of odd ids
+                answer = error_caption(sequence.request, answer.error)
+            self._answers.append(answer)
 
     def _restart(self, failure: Failure) -> None:
         """A step failed for all that run: they start again, fewer together, or each alone to find the one."""

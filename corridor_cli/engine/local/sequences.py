@@ -80,6 +80,8 @@ class Translator:
 
     def read(self, request: Request) -> TokenSequence | ErrorInfo:
         """The sequence of a request. Raises whatever the frame store raises for pixels it has lost."""
+        if not request.frames:
+            return ErrorInfo(STAGE, "NoFrames", "the request has no frame; one or more are needed")
         counts = [count_tiles(ref.width_px, ref.height_px, self._rule) for ref in request.frames]
         token_ids = self.token_ids(request.prompt, counts)
         limit = request.generation.max_new_tokens

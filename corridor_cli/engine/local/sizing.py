@@ -82,10 +82,11 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class Sizing:
-    """The size each stage begins with; `slot_limit` is the most slots to grow to."""
+    """The size each stage begins with; slots grow to `slot_limit` at most, within `slot_budget` bytes."""
 
     num_slots: int
     slot_limit: int
+    slot_budget: int
     num_tiles: int
     num_tokens: int
     reasons: tuple[str, ...]
@@ -114,7 +115,8 @@ def size_stages(
     tokens = min(_MAX_TOKENS[kind], int(share / max(1.0, costs.bytes_per_prompt_token)))
     tokens = max(expected.prompt_tokens, tokens)
     work = max(tiles * costs.bytes_per_tile, tokens * costs.bytes_per_prompt_token)
-    fitting = max(1, int((budget - work) / (_MARGIN * bytes_per_slot)))
+    slot_budget = max(0, int((budget - work) / _MARGIN))
+    fitting = max(1, slot_budget // bytes_per_slot)
     limit = min(fitting, settings.max_batch_size)
     facts = (
         f"{fitting} sequences of {bytes_per_slot / 1024**2:.1f} MiB fit into {budget / 1024**3:.1f} GiB "
@@ -134,7 +136,7 @@ def size_stages(
         f"batch size: {slots}; {why}",
         f"together: {tiles} tiles of {costs.bytes_per_tile / 1024**2:.1f} MiB, {tokens} prompt tokens",
     )
-    return Sizing(slots, limit, tiles, tokens, reasons)
+    return Sizing(slots, limit, slot_budget, tiles, tokens, reasons)
 
 
 def round_batch_size(size: int) -> int:

@@ -22,6 +22,8 @@ from corridor_cli.errors import DeviceLostError
 
 T = TypeVar("T")
 
+_ROUND_TOKENS = 256
+
 Ended = list[tuple[TokenSequence, list[int]]]
 
 
@@ -74,7 +76,9 @@ class Stages:
         """New slots, long enough for it and for all before it; nothing may be running."""
         assert not self.running
         self._generator = None  # its memory is needed for the new one
-        wanted = (max(sequence.max_tokens, self._most[0]), max(sequence.limit, self._most[1]))
+        # Rounded up, so that requests which are each a little longer do not make new slots every time.
+        longest = -(-sequence.max_tokens // _ROUND_TOKENS) * _ROUND_TOKENS
+        wanted = (max(longest, self._most[0]), max(sequence.limit, self._most[1]))
         made = self.attempt(lambda: self._make_generator(*wanted))
         if isinstance(made, Failure):
             return made
