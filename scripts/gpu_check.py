@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 STEPS = ("correctness", "table-1b", "table-2b", "table-8b", "job")
 TILES = (1, 3, 9)
+CHECKS_FAILED = 8
 STEP_SECONDS = 9 * 60 - 15
 # Without these the engine cannot be imported; `docs/benchmarks/README.md` says how to carry them along.
 NEEDED = ("annotated_types", "numpy", "psutil", "safetensors", "tokenizers", "torch", "transformers")
@@ -67,7 +68,7 @@ def main() -> int:
             return 2
         results = run(arguments)
     print(show(results))
-    return 8 if any(result.holds is False for result in results) else 0
+    return CHECKS_FAILED if any(result.holds is False for result in results) else 0
 
 
 def run(arguments: argparse.Namespace) -> list[Result]:
@@ -81,23 +82,29 @@ def run(arguments: argparse.Namespace) -> list[Result]:
     if arguments.step == "all":
         return [result for step in STEPS for result in run_apart(arguments, step, [], STEP_SECONDS)]
     started = time.perf_counter()
+    results: list[Result] = []
+
+    def tell(more: list[Result]) -> None:
+        """Kept at once: what comes later may break or outlast its time."""
+        results.extend(more)
+        keep(arguments.json, _name(arguments), facts, results, time.perf_counter() - started)
+
     if arguments.step.startswith("table") and arguments.tiles is None:
-        results = run_table(arguments, started)
+        results += run_table(arguments, started)
+        keep(arguments.json, _name(arguments), facts, results, time.perf_counter() - started)
     elif arguments.step.startswith("table"):
         from bench.gpu_table import measure_tiles
 
-        results = measure_tiles(
-            f"internvl3-{arguments.step.removeprefix('table-')}", arguments.tiles, options
-        )
+        preset = f"internvl3-{arguments.step.removeprefix('table-')}"
+        measure_tiles(preset, arguments.tiles, options, tell)
     elif arguments.step == "job":
         from bench.gpu_job import run_job
 
-        results = run_job(options)
+        run_job(options, tell)
     else:
         from bench.gpu_correctness import check_all
 
-        results = check_all(options)
-    keep(arguments.json, _name(arguments), facts, results, time.perf_counter() - started)
+        check_all(options, tell)
     return read(arguments.json, _name(arguments))
 
 
@@ -126,6 +133,7 @@ def run_apart(
         own = Path(folder) / "own.json"
         command = [sys.executable, __file__, step, "--device", arguments.device, "--json", str(own), *more]
         command += ["--quick"] * arguments.quick
+        code: int | None = None
         try:
             # Its table goes to stderr: ours, at the end, is the one to read.
             code = subprocess.run(command, stdout=sys.stderr, timeout=limit_seconds).returncode
@@ -135,7 +143,8 @@ def run_apart(
         results = read(own, name)
         if own.is_file() and not more:
             merge(own, arguments.json)
-    return results or [Result(name, False, why)]
+    is_complete = code in (0, CHECKS_FAILED)
+    return results if is_complete and results else [*results, Result(name, False, why)]
 
 
 def merge(own: Path, into: Path) -> None:

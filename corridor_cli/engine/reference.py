@@ -35,6 +35,7 @@ class TransformersReference:
 
     def __init__(self, info: CheckpointInfo, device: str, dtype: torch.dtype, max_tiles: int) -> None:
         silence_transformers()
+        torch.backends.cudnn.allow_tf32 = False  # its patches are a convolution: fp32 is to be fp32
         from transformers import AutoImageProcessor, AutoTokenizer
 
         self._info = info

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
-from collections.abc import Sequence
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,6 +41,32 @@ def at_least(check: str, value: float | None, goal: float, options: Options, uni
     if options.is_quick:
         return Result(check, None, f"{told} (rehearsal, goal {goal:g}{unit})", {"value": value})
     return Result(check, value >= goal, f"{told} (goal {goal:g}{unit})", {"value": value, "goal": goal})
+
+
+def attempt(check: str, action: Callable[[], Result | list[Result]]) -> list[Result]:
+    """The results of a check; one that breaks is a result too, and the others are still made."""
+    print(f"gpu_check: {check} …", file=sys.stderr, flush=True)
+    try:
+        found = action()
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the rest must still be measured
+        traceback.print_exc()
+        first_line = next(iter(str(error).strip().splitlines()), "")
+        found = Result(check, False, f"broke: {type(error).__name__}: {first_line[:200]}")
+    results = found if isinstance(found, list) else [found]
+    for result in results:
+        told = f"gpu_check: {result.check}: {result.figure} {result.details or ''}"
+        print(told, file=sys.stderr, flush=True)
+    return results
+
+
+def let_go(options: Options) -> None:
+    """Free what a check held, for the next one."""
+    gc.collect()
+    if options.device.startswith("cuda"):
+        import torch
+
+        with suppress(RuntimeError):  # the check has broken the device: the next one will say so
+            torch.cuda.empty_cache()
 
 
 def keep(path: Path, step: str, facts: dict[str, Any], results: Sequence[Result], seconds: float) -> None:

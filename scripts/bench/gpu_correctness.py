@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench.checks import Options, Result
+from bench.checks import Options, Result, attempt, let_go
 from bench.dummy_checkpoint import dummy_config, write_dummy_checkpoint
 from bench.ours import Bench, settings_with
 from bench.reference import Reference
@@ -25,23 +26,31 @@ COLOURS = ((220, 30, 30), (30, 170, 50), (30, 60, 220), (240, 220, 30), (245, 24
 SIZES = ((640, 360), (480, 480), (360, 640), (112, 112))
 PROMPTS = ("What is this?", "Describe this video frame: the light, the colours, and what can be seen.")
 TILE_GOAL = 2  # of 255
-_OOM_HEADROOM_BYTES = 48 * 1024**2
+_LEAST_OOM_BYTES = 8 * 1024**2
 _DUMMY_FRAMES = 4
 _DUMMY_TOKENS = 24
 
 
-def check_all(options: Options) -> list[Result]:
-    """Every check that can be made on the device."""
+def check_all(options: Options, tell: Callable[[list[Result]], None]) -> None:
+    """Every check that can be made on the device; each is told as soon as it is made."""
     pictures = draw_pictures(8 if options.is_quick else 96)
-    results = [
-        check_tiles(options, pictures),
-        check_against_cpu(options, pictures, 1),
-        check_against_cpu(options, pictures, 6),
-        check_arrangement(options, pictures),
-        check_transformers_tiny(options, pictures),
-        check_out_of_memory(options, pictures),
-    ]
-    return results if options.is_quick else [*results, *check_transformers_dummy(options)]
+    torch.backends.cudnn.allow_tf32 = False  # fp32 of the reference's convolution is to be fp32
+    checks: dict[str, Callable[[], Result]] = {
+        "tiles": lambda: check_tiles(options, pictures),
+        "ways": lambda: check_ways(options),
+        "tiny against the CPU, one tile": lambda: check_against_cpu(options, pictures, 1),
+        "tiny against the CPU, 6 tiles": lambda: check_against_cpu(options, pictures, 6),
+        "arrangement": lambda: check_arrangement(options, pictures),
+        "tiny against transformers": lambda: check_transformers_tiny(options, pictures),
+        "out of memory": lambda: check_out_of_memory(options, pictures),
+    }
+    if not options.is_quick:
+        checks["dummy 1B, fp32"] = lambda: check_transformers_dummy(options, "fp32", torch.float32, True)
+        checks["dummy 1B, bf16"] = lambda: check_transformers_dummy(options, "bf16", torch.bfloat16, False)
+        checks["dummy 1B, int8"] = lambda: check_int8(options)
+    for name, check in checks.items():
+        tell(attempt(name, check))
+        let_go(options)
 
 
 def draw_pictures(count: int) -> list[Pixels]:
@@ -127,19 +136,43 @@ def check_transformers_tiny(options: Options, pictures: Sequence[Pixels]) -> Res
     return _compare("tiny, fp32: captions equal transformers'", settings, reference, pictures[:8], 32, True)
 
 
-def check_transformers_dummy(options: Options) -> list[Result]:
+def check_transformers_dummy(options: Options, name: str, dtype: torch.dtype, must: bool) -> Result:
     """A real shape with random weights: fp32 must agree token by token, bfloat16 is measured."""
-    results = []
-    pictures = draw_pictures(_DUMMY_FRAMES)
     with tempfile.TemporaryDirectory() as folder:
         write_dummy_checkpoint(Path(folder), dummy_config("internvl3-1b"))
-        for name, dtype, must in (("fp32", torch.float32, True), ("bf16", torch.bfloat16, False)):
-            settings = settings_with(model=folder, max_tiles=2, device=options.device, precision=name)
-            reference = Reference.load(folder, 2, options.device, dtype)
-            check = f"dummy 1B, {name}: captions equal transformers'"
-            results.append(_compare(check, settings, reference, pictures, _DUMMY_TOKENS, must))
-            del reference
-    return results
+        settings = settings_with(model=folder, max_tiles=2, device=options.device, precision=name)
+        reference = Reference.load(folder, 2, options.device, dtype)
+        check = f"dummy 1B, {name}: captions equal transformers'"
+        return _compare(check, settings, reference, draw_pictures(_DUMMY_FRAMES), _DUMMY_TOKENS, must)
+
+
+def check_int8(options: Options) -> Result:
+    """That int8 runs on the device, and how far it goes with bfloat16 on random weights; not judged."""
+    pictures = draw_pictures(_DUMMY_FRAMES)
+    texts = [
+        texts_of(
+            settings_with(
+                load_format="dummy", preset="internvl3-1b", device=options.device, precision=precision
+            ),
+            pictures,
+            _DUMMY_TOKENS,
+        )
+        for precision in ("bf16", "int8")
+    ]
+    return equal("dummy 1B: int8 runs; captions as in bf16", texts[1], texts[0], must=False)
+
+
+def check_ways(options: Options) -> Result:
+    """Whether attention and decode steps go the quick way on this device, in bfloat16."""
+    wanted = settings_with(model="tiny", device=options.device, precision="bf16")
+    bench = Bench(wanted, draw_pictures(1))
+    reasons = list(bench.info.reasons)
+    bench.close()
+    told = [reason for reason in reasons if reason.startswith(("attention", "decode steps"))]
+    if not options.device.startswith("cuda"):
+        return Result("flash attention and graphs", None, "not measured: needs CUDA", {"reasons": reasons})
+    is_quick = any("flash" in each for each in told) and any(" graphs of " in each for each in told)
+    return Result("flash attention and graphs", is_quick, "; ".join(told), {"reasons": reasons})
 
 
 def _compare(
@@ -165,25 +198,34 @@ def _compare(
 
 
 def check_out_of_memory(options: Options, pictures: Sequence[Pixels]) -> Result:
-    """A limit a little above what is held: the allocator itself then raises."""
+    """Half of what the passes took a moment ago is denied them: the allocator itself then raises.
+
+    The slots are allocated once, at the start, so the limit is set after it.
+    """
     name = "out of memory is survived"
     if not options.device.startswith("cuda"):
         return Result(name, None, "not measured: needs CUDA")
     device = options.device
-    wanted: dict[str, Any] = {"model": "tiny", "device": device}
-    reference = texts_of(ModelSettings(**wanted, batch_size=1), pictures)
+    wanted: dict[str, Any] = {"model": "tiny", "device": device, "precision": "fp32", "max_tiles": 6}
     bench = Bench(ModelSettings(**wanted, batch_size=96, memory_optimization=False), pictures)
-    bench.stats.clear()
-    torch.cuda.empty_cache()
-    allowed = torch.cuda.memory_reserved(device) + _OOM_HEADROOM_BYTES
-    torch.cuda.set_per_process_memory_fraction(
-        allowed / torch.cuda.get_device_properties(device).total_memory, device
-    )
     try:
+        torch.cuda.empty_cache()
+        held = torch.cuda.memory_reserved(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        reference, _ = bench.caption(_mixed(bench, 64))
+        needed = torch.cuda.max_memory_reserved(device) - held
+        if needed < _LEAST_OOM_BYTES:
+            return Result(name, None, f"not measured: the passes took {needed / 1024**2:.1f} MiB only")
+        gc.collect()
+        torch.cuda.empty_cache()
+        bench.stats.clear()
+        total = torch.cuda.get_device_properties(device).total_memory
+        torch.cuda.set_per_process_memory_fraction((held + needed // 2) / total, device)
         captions, _ = bench.caption(_mixed(bench, 64))
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0, device)
         bench.close()
     num_retries = sum(each.num_oom_retries for each in bench.stats)
-    same = equal(name, [caption.text for caption in captions], reference)
-    return Result(name, bool(same.holds and num_retries), f"{num_retries} retries, {same.figure}")
+    same = equal(name, [caption.text for caption in captions], [caption.text for caption in reference])
+    told = f"{num_retries} retries with {needed / 2 / 1024**2:.0f} MiB less, {same.figure}"
+    return Result(name, bool(same.holds and num_retries), told)

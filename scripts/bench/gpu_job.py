@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from bench.busy import BusySampler
-from bench.checks import Options, Result, at_least
+from bench.checks import Options, Result, at_least, attempt
 from bench.ours import Bench, settings_with
 from bench.workload import Pixels, draw_frame
 from corridor_cli.settings import CaptionSettings, ModelSettings, PipelineSettings, Settings
@@ -26,7 +27,7 @@ _BUSY_SECONDS = 8.0
 PIPE_PACKAGES = ("annotated_types", "av", "filelock", "natsort", "psutil", "pydantic", "yaml")
 
 
-def run_job(options: Options) -> list[Result]:
+def run_job(options: Options, tell: Callable[[list[Result]], None]) -> None:
     """The job end to end where videos can be decoded, and the engine's part of it on generated frames."""
     caption = CaptionSettings(max_new_tokens=8) if options.is_quick else CaptionSettings()
     wanted: dict[str, Any] = (
@@ -36,10 +37,10 @@ def run_job(options: Options) -> list[Result]:
     missing = [package for package in PIPE_PACKAGES if find_spec(package) is None]
     name = "job: video to timeline"
     if missing:
-        results = [Result(name, None, f"not measured: this machine lacks {', '.join(missing)}")]
+        tell([Result(name, None, f"not measured: this machine lacks {', '.join(missing)}")])
     else:
-        results = [_run_pipe(name, model, caption, options)]
-    return [*results, *_run_engine(model, caption, options)]
+        tell(attempt(name, lambda: _run_pipe(name, model, caption, options)))
+    tell(attempt("job: frames to captions", lambda: _run_engine(model, caption, options)))
 
 
 def _run_pipe(name: str, model: ModelSettings, caption: CaptionSettings, options: Options) -> Result:

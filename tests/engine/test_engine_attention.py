@@ -16,6 +16,7 @@ from corridor_cli.engine.local.attention import (
     decode_rows,
     prompt_rows,
 )
+from corridor_cli.engine.presets import PRESETS
 
 BOUND = {torch.float32: 1e-5, torch.bfloat16: 2e-2}
 DTYPES = pytest.mark.parametrize("dtype", list(BOUND))
@@ -101,5 +102,5 @@ def test_a_free_slot_is_finite() -> None:
 
 
 def test_the_cpu_gets_these() -> None:
-    ways = attention_for(torch.device("cpu"), torch.float32)
+    ways = attention_for(torch.device("cpu"), torch.float32, PRESETS["internvl3-1b"].text)
     assert (ways.full, ways.prefill, ways.decode) == (attend_full, attend_prefill, attend_decode)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench.checks import Options, Result, at_least, keep, read
+from bench.checks import Options, Result, at_least, attempt, keep, read
 from bench.dummy_checkpoint import END_TOKEN_IDS, dummy_config, write_dummy_checkpoint
 from bench.telling import spread, table, tree_memory_bytes
 from bench.workload import TILE_LAYOUTS, Workload, prompt_of_length
@@ -159,3 +159,13 @@ def test_medians_tables_and_memory() -> None:
     assert table([["a", "b"], ["long", "10"]]) == "a      b\nlong  10"
     now_bytes, peak_bytes = tree_memory_bytes(os.getpid())
     assert 0 < now_bytes <= peak_bytes
+
+
+def test_a_check_that_breaks_is_a_result_and_the_others_are_made() -> None:
+    def broken() -> Result:
+        raise RuntimeError("CUDA error: no kernel image\nand more")
+
+    (result,) = attempt("tiles", broken)
+    assert (result.check, result.holds) == ("tiles", False)
+    assert result.figure == "broke: RuntimeError: CUDA error: no kernel image"
+    assert attempt("one", lambda: Result("one", True, "fine")) == [Result("one", True, "fine")]

@@ -16,6 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from corridor_cli.engine.local.shape import TextShape
+from corridor_cli.engine.local.tensors import on_device
+
 
 @dataclass(frozen=True, slots=True)
 class DecodeRows:
@@ -53,12 +56,15 @@ class Attention:
     decode_rows: Callable[[Tensor, int, int, torch.dtype], Any]
 
 
-def attention_for(device: torch.device, dtype: torch.dtype) -> Attention:
+def attention_for(device: torch.device, dtype: torch.dtype, shape: TextShape) -> Attention:
     """The quickest attention known for this device. SDPA serves those without a way of their own."""
     if device.type == "cuda":
-        from corridor_cli.engine.local.flash import flash_attention
+        from corridor_cli.engine.local.flash import HeadCounts, flash_attention
 
-        flash = flash_attention(device, dtype)
+        # cuDNN builds a plan for each number of tiles it meets, a good part of a second every time.
+        torch.backends.cuda.enable_cudnn_sdp(False)
+        heads = HeadCounts(shape.num_heads, shape.num_kv_heads, shape.head_dim)
+        flash = flash_attention(device, dtype, heads)
         if flash is not None:
             return flash
     return Attention("sdpa", attend_full, attend_prefill, attend_decode, prompt_rows, decode_rows)
@@ -67,7 +73,7 @@ def attention_for(device: torch.device, dtype: torch.dtype) -> Attention:
 def prompt_rows(bounds: Sequence[int], device: torch.device) -> PromptRows:
     """The rows of a prefill, from cumulative lengths."""
     longest = max(end - start for start, end in pairwise(bounds))
-    return PromptRows(bounds, torch.tensor(bounds, dtype=torch.int32, device=device), longest)
+    return PromptRows(bounds, on_device(torch.tensor(bounds, dtype=torch.int32), str(device)), longest)
 
 
 def attend_full(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 
 import torch
 
-from corridor_cli.engine.local.graphs import StepGraphs
+from corridor_cli.engine.local.graphs import Run, captured
 from corridor_cli.engine.local.kv_cache import KeyValueCache
 from corridor_cli.engine.local.network import Network
+from corridor_cli.engine.local.tensors import on_device
 
 
 class Decoder:
@@ -31,27 +32,28 @@ class Decoder:
         self._is_done = row(torch.bool).fill_(True)
         self._chosen = torch.zeros((num_slots, max_new_tokens), dtype=torch.int64, device=device)
         self._end_ids = torch.tensor(list(end_token_ids), dtype=torch.int64, device=device)
-        self._graphs: StepGraphs | None = None
+        self._run_graph: Run | None = None
+        self.reason = ""  # of how steps are taken, where there is a choice
         if device != "cpu":
             # Nothing runs yet: every row counts as finished, so the steps that capture change nothing.
             with torch.inference_mode():
-                self._graphs = StepGraphs(self._step, num_slots, device)
+                self._run_graph, self.reason = captured(self._step, num_slots, device)
 
     def start(self, first_slot: int, logits: torch.Tensor, lengths: list[int], limits: list[int]) -> None:
         """Sequences just prefilled take the slots from `first_slot` on; `logits` choose their first token."""
         rows = slice(first_slot, first_slot + len(lengths))
-        device = logits.device
+        device = str(logits.device)
         # The first token chosen stands at the position after the prompt.
-        self._positions[rows] = torch.tensor(lengths, device=device) - 1
-        self._limits[rows] = torch.tensor(limits, device=device)
+        self._positions[rows] = on_device(lengths, device) - 1
+        self._limits[rows] = on_device(limits, device)
         self._counts[rows] = 0
         self._is_done[rows] = False
         self._accept(rows, logits)
 
     def step(self, num_rows: int, bound: int) -> None:
         """One more token for the first `num_rows` rows; `bound` as in `Network.step`."""
-        if self._graphs is not None:
-            self._graphs.run(num_rows)
+        if self._run_graph is not None:
+            self._run_graph(num_rows)
         else:
             self._step(num_rows, bound)
 

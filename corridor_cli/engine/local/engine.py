@@ -73,7 +73,7 @@ class LocalEngine:
             batch_size=batch_size,
             max_pending=max_pending(batch_size, settings.async_frame_loading),
             seconds_per_request=costs.seconds_per_request(expected, batch_size),
-            reasons=(*loaded.reasons, *sizes.reasons),
+            reasons=tuple(filter(None, (*loaded.reasons, generator.reason, *sizes.reasons))),
             environment=_environment(loaded),
             quantization=None if loaded.network.kind == "dense" else loaded.network.kind,
         )

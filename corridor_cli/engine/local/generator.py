@@ -13,6 +13,7 @@ from corridor_cli.engine.local.decoding import Decoder
 from corridor_cli.engine.local.kv_cache import KeyValueCache
 from corridor_cli.engine.local.network import Network, PackedPrompts
 from corridor_cli.engine.local.sequences import TokenSequence
+from corridor_cli.engine.local.tensors import on_device
 from corridor_cli.engine.local.tiles import TileRule, cut_tiles
 
 _STEPS_PER_LOOK = 8
@@ -44,6 +45,11 @@ class Generator:
     @property
     def device(self) -> str:
         return self._network.device
+
+    @property
+    def reason(self) -> str:
+        """How decode steps are taken, and why; empty where there is no choice."""
+        return self._decoder.reason
 
     @property
     def running(self) -> Sequence[TokenSequence]:
@@ -133,20 +139,15 @@ class Generator:
 
     def _pack(self, sequences: Sequence[TokenSequence], first_slot: int) -> PackedPrompts:
         device = self._network.device
-        ids = [token for sequence in sequences for token in sequence.token_ids]
-        places = [
-            (first_slot + number, position)
-            for number, sequence in enumerate(sequences)
-            for position in range(len(sequence.token_ids))
-        ]
-        slots, positions = torch.tensor(places, device=device).unbind(1)
-        token_ids = torch.tensor(ids, device=device)
+        lengths = [len(sequence.token_ids) for sequence in sequences]
+        ids = torch.tensor([token for sequence in sequences for token in sequence.token_ids])
+        own_slots = torch.arange(first_slot, first_slot + len(lengths))
+        slots = own_slots.repeat_interleave(torch.tensor(lengths))
+        positions = torch.cat([torch.arange(length) for length in lengths])
         return PackedPrompts(
-            token_ids=token_ids,
-            positions=positions,
-            rows=self._cache.rows(slots, positions),
-            visual_at=torch.tensor(
-                [at for at, token in enumerate(ids) if token == self._image_token_id], device=device
-            ),
-            lengths=[len(sequence.token_ids) for sequence in sequences],
+            token_ids=on_device(ids, device),
+            positions=on_device(positions, device),
+            rows=on_device(self._cache.rows(slots, positions), device),
+            visual_at=on_device((ids == self._image_token_id).nonzero()[:, 0], device),
+            lengths=lengths,
         )

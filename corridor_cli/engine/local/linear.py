@@ -121,7 +121,7 @@ class Int8Linear:
         missing = max(0, CUDA_MIN_ROWS - len(rows)) if x.is_cuda else 0
         quantised = F.pad(quantised, (0, self._pad_in, 0, missing))
         sums = torch._int_mm(quantised, self._weight.t())[: len(rows), : self._out]
-        out = sums.float() * scale * self._scale[: self._out]
+        out = sums.float().mul_(scale).mul_(self._scale[: self._out])
         if self._bias is not None:
             out = out + self._bias
         out = activate(out.to(x.dtype), self._activation)

@@ -86,6 +86,8 @@ def load(settings: ModelSettings, frames: FrameStore) -> Loaded:
     torch.set_num_threads(threads.value)
     if device.value == "cpu":
         keep_freed_memory()
+    else:
+        torch.cuda.set_device(device.value)  # else whatever names no device would open the first one, too
     dtype = choose_dtype(device.value, settings.chosen_precision, info.is_small)
     network = _load_network(
         info,

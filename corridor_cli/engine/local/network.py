@@ -44,7 +44,7 @@ class Network:
         build = Builder(source, device, dtype, kind)
         self.shape, self.device, self.dtype, self.kind = shape, device, dtype, kind
         self.max_positions = max_positions or shape.text.max_positions
-        self.attention = attention_for(torch.device(device), dtype)
+        self.attention = attention_for(torch.device(device), dtype, shape.text)
         self.vision = VisionEncoder(shape, build, self.attention)
         self.language = LanguageModel(shape.text, build, self.max_positions)
 

@@ -1,4 +1,4 @@
-"""Where a network's tensors come from; the names are those of the `-hf` layout, whatever lies on disk.
+"""Where tensors come from. Those of a network are named as in the `-hf` layout, whatever lies on disk.
 
 `vision_tower.embeddings.cls_token`, `vision_tower.encoder.layer.0.attention.q_proj.weight`,
 `multi_modal_projector.linear_1.weight`, `language_model.model.layers.0.self_attn.q_proj.weight`,
@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
@@ -19,3 +20,12 @@ class TensorSource(Protocol):
         """The tensor in the dtype and on the device the source has it. Raises `ModelError` when it is missing
         or of another shape."""
         ...
+
+
+def on_device(numbers: Sequence[int] | torch.Tensor, device: str) -> torch.Tensor:
+    """Whole numbers of the host as a tensor, without waiting for what the device is doing.
+
+    From pageable memory a copy would wait, and the device would stand idle until the host is back at work.
+    """
+    held = numbers if isinstance(numbers, torch.Tensor) else torch.tensor(numbers, dtype=torch.int64)
+    return held if device == "cpu" else held.pin_memory().to(device, non_blocking=True)

@@ -63,9 +63,15 @@ def cut_tiles(frame: torch.Tensor, rule: TileRule) -> torch.Tensor:
     tiles = canvas.reshape(3, rows, side, columns, side).permute(1, 3, 0, 2, 4).reshape(-1, 3, side, side)
     if columns * rows > 1:
         tiles = torch.cat([tiles, _resize(picture, side, side)])
-    mean = torch.tensor(rule.image_mean, device=frame.device).view(3, 1, 1)
-    std = torch.tensor(rule.image_std, device=frame.device).view(3, 1, 1)
+    mean, std = _mean_and_std(rule, frame.device)
     return (tiles.float() / 255 - mean) / std
+
+
+@lru_cache(maxsize=16)
+def _mean_and_std(rule: TileRule, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Each (3, 1, 1), made once: to copy them for each frame would wait for all that the device has to do."""
+    mean, std = (torch.tensor(part, device=device) for part in (rule.image_mean, rule.image_std))
+    return mean.view(3, 1, 1), std.view(3, 1, 1)
 
 
 def _resize(picture: torch.Tensor, height_px: int, width_px: int) -> torch.Tensor:
