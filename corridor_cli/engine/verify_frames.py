@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,12 +67,17 @@ def _read(path: Path, max_pixels: int) -> Pixels:
     from PIL import Image
 
     try:
-        with Image.open(path) as opened:
-            picture = opened.convert("RGB")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # it is shrunk below
+            with Image.open(path) as opened:
+                picture = opened.convert("RGB")
     except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise UsageError(f"{path} cannot be read as a picture: {type(error).__name__}") from error
+        raise UsageError(
+            f"{path} cannot be read as a picture: {type(error).__name__}",
+            hint="Take it out of the folder of --frames.",
+        ) from error
     scale = (max_pixels / (picture.width * picture.height)) ** 0.5
     if scale < 1:
         size = (max(1, int(picture.width * scale)), max(1, int(picture.height * scale)))
         picture = picture.resize(size, Image.Resampling.BOX)
-    return np.asarray(picture, dtype=np.uint8)
+    return np.array(picture, dtype=np.uint8)  # a copy: torch warns of arrays it must not write to

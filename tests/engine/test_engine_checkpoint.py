@@ -323,3 +323,13 @@ heavy = {{"torch", "transformers", "numpy", "huggingface_hub", "av", "pydantic",
 assert not heavy, heavy
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_number_of_layers_that_no_network_has_is_refused_at_once(
+    random_checkpoint: Path, tmp_path: Path
+) -> None:
+    """Each layer's tensors are named before the weights are looked at: 10^9 of them would fill the memory."""
+    folder = Path(shutil.copytree(random_checkpoint, tmp_path / "checkpoint"))
+    change(folder / "config.json", text_config__num_hidden_layers=10**9)
+    with pytest.raises(ModelError, match="num_hidden_layers is 1000000000, not a number from 1 to 1000"):
+        read_checkpoint(str(folder), None)

@@ -11,12 +11,12 @@ import pytest
 import torch
 from engine_samples import DictStore, Listener, make_frame, make_request
 
-from corridor_cli.engine.local import sizing
+from corridor_cli.engine.local import load, sizing
 from corridor_cli.engine.local.engine import LocalEngine
 from corridor_cli.engine.local.generator import Generator
 from corridor_cli.engine.local.kv_cache import KeyValueCache
 from corridor_cli.engine.local.sizing import Costs, Expected, memory_budget, round_batch_size, size_stages
-from corridor_cli.engine.presets import PRESETS
+from corridor_cli.engine.presets import PRESETS, preset_info
 from corridor_cli.errors import ModelError
 from corridor_cli.hardware import available_memory_bytes
 from corridor_cli.settings import CaptionSettings, ModelSettings
@@ -196,3 +196,25 @@ def test_what_no_slot_can_hold_is_refused_at_the_start(
     with pytest.raises(ModelError, match="exceed the 512") as caught:
         LocalEngine(settings, DictStore(), Listener(), caption).start()
     assert "max_new_tokens" in caught.value.hint
+
+
+@pytest.mark.parametrize(("precision", "fits"), [("fp32", False), ("bf16", True), ("int8", True)])
+def test_weights_that_take_more_than_is_free_are_refused_before_they_are_loaded(
+    monkeypatch: pytest.MonkeyPatch, precision: str, fits: bool
+) -> None:
+    """A processor's memory is granted without end, until the system kills who uses it."""
+    monkeypatch.setattr(load, "free_device_bytes", lambda device: 20 * GIB)
+    loaded: list[object] = []
+    monkeypatch.setattr(load, "_load_network", lambda *arguments: loaded.append(arguments))
+    settings = ModelSettings(
+        load_format="dummy",
+        preset="internvl3-8b",
+        device="cpu",
+        precision=precision,  # type: ignore[arg-type]
+    )
+    if fits:
+        load.check_room(preset_info("internvl3-8b"), "cpu", "bfloat16", precision)
+        return
+    with pytest.raises(ModelError, match=r"does not fit .* take 29\.\d GiB in float32, 20\.0 GiB"):
+        load.load(settings, DictStore())
+    assert not loaded

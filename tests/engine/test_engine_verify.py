@@ -226,3 +226,9 @@ def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
 def test_drawn_frames_are_the_same_every_time_and_differ_from_each_other() -> None:
     assert all(np.array_equal(draw_frame(n), frame) for n, (_, frame) in enumerate(FRAMES))
     assert len({frame.tobytes() for _, frame in FRAMES}) == len(FRAMES)
+
+
+def test_a_picture_can_be_handed_to_torch_without_a_warning(tmp_path: Path) -> None:
+    Image.new("RGB", (9, 5), "red").save(tmp_path / "a.png")
+    ((_, frame),) = frames_to_show(tmp_path, 1, 10_000)
+    assert frame.flags.writeable

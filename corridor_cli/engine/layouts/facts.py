@@ -14,6 +14,8 @@ Layout = Literal["hf", "original", "other", "dummy"]
 Three = tuple[float, float, float]
 
 _BICUBIC = 3
+# Every layer is named one by one before the weights are looked at; the largest published network has 80.
+_MOST_LAYERS = 1000
 
 
 class CannotRunError(Exception):
@@ -62,6 +64,14 @@ def count(table: Json, key: str, absent: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{key} is {value!r}, not a number from 1 on")
     return value
+
+
+def layers(table: Json, absent: int) -> int:
+    """How many layers, from 1 to `_MOST_LAYERS`. Raises `ValueError`."""
+    found = count(table, "num_hidden_layers", absent)
+    if found > _MOST_LAYERS:
+        raise ValueError(f"num_hidden_layers is {found}, not a number from 1 to {_MOST_LAYERS}")
+    return found
 
 
 def side(vision: Json, key: str, absent: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from corridor_cli.engine.checkpoint_files import Json
-from corridor_cli.engine.layouts.facts import CannotRunError, count, require
+from corridor_cli.engine.layouts.facts import CannotRunError, count, layers, require
 from corridor_cli.engine.local.shape import NormKind, TextShape, VisionShape
 
 # A config key of the original layout that has another name in the `-hf` one, and its default in the original.
@@ -35,7 +35,7 @@ def vision_shape(vision: Json) -> VisionShape:
     if has_qk_norm and norm_eps != _QK_NORM_EPS:
         raise CannotRunError(f"its layer_norm_eps is {norm_eps}: with use_qk_norm, 1e-6 is supported")
     return VisionShape(
-        num_layers=count(vision, "num_hidden_layers", 24),
+        num_layers=layers(vision, 24),
         hidden=hidden,
         num_heads=num_heads,
         intermediate=count(vision, "intermediate_size", 4096),
@@ -63,7 +63,7 @@ def text_shape(text: Json, *, is_tied: bool) -> TextShape:
     is_qwen3 = family == "qwen3"
     if is_qwen3 and text.get("attention_bias", False):
         raise CannotRunError("its attention_bias is True, which is not supported for qwen3")
-    num_layers = count(text, "num_hidden_layers", 32)
+    num_layers = layers(text, 32)
     _refuse_sliding_window(text, num_layers)
     hidden, num_heads = count(text, "hidden_size", 4096), count(text, "num_attention_heads", 32)
     # transformers: a key that is null means as many as query heads, an absent one 32.

@@ -18,8 +18,15 @@ from corridor_cli.engine.local.sources import load_tokenizer, open_source
 from corridor_cli.engine.local.tiles import TileRule
 from corridor_cli.engine.presets import describe_model
 from corridor_cli.errors import ModelError
-from corridor_cli.hardware import choose_device, choose_dtype, choose_threads, machine_key
+from corridor_cli.hardware import (
+    choose_device,
+    choose_dtype,
+    choose_threads,
+    free_device_bytes,
+    machine_key,
+)
 from corridor_cli.settings import ModelSettings
+from corridor_cli.telemetry import format_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +96,7 @@ def load(settings: ModelSettings, frames: FrameStore) -> Loaded:
     else:
         torch.cuda.set_device(device.value)  # else whatever names no device would open the first one, too
     dtype = choose_dtype(device.value, settings.chosen_precision, info.is_small)
+    check_room(info, device.value, dtype.value, settings.chosen_precision)
     network = _load_network(
         info,
         device.value,
@@ -106,6 +114,22 @@ def load(settings: ModelSettings, frames: FrameStore) -> Loaded:
     )
     reasons = (device.reason, dtype.reason, threads.reason, f"attention: {network.attention.name}")
     return Loaded(info, network, rule, translator, reasons)
+
+
+def check_room(info: CheckpointInfo, device: str, dtype: str, precision: str) -> None:
+    """Raise `ModelError` when the weights alone are more than what is free.
+
+    A CPU does not say so itself: memory is granted until the system kills a process that uses it.
+    """
+    needed = info.num_parameters * (1 if precision == "int8" else getattr(torch, dtype).itemsize)
+    free = free_device_bytes(device)
+    if needed > free:
+        raise ModelError(
+            f"Model {info.model_id!r} does not fit into the memory of {device}: its weights take "
+            f"{format_bytes(needed)} in {precision if precision == 'int8' else dtype}, "
+            f"{format_bytes(free)} are free.",
+            hint="Free memory, or try a smaller model, another `--device` or another precision.",
+        )
 
 
 def _load_network(info: CheckpointInfo, device: str, dtype: torch.dtype, kind: LinearKind) -> Network:
