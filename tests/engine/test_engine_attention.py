@@ -12,10 +12,10 @@ from corridor_cli.engine.local.attention import (
     attend_decode,
     attend_full,
     attend_prefill,
-    attention_for,
     decode_rows,
     prompt_rows,
 )
+from corridor_cli.engine.local.choose_attention import attention_for
 from corridor_cli.engine.presets import PRESETS
 
 BOUND = {torch.float32: 1e-5, torch.bfloat16: 2e-2}

@@ -245,6 +245,10 @@ def test_the_choice_is_told(foreign: tuple[str, Path], store: DictStore, listene
     assert info.environment["checkpoint"] == read_checkpoint(str(foreign[1]), None).identity
     asked = create_engine(settings_for(foreign[1], engine="generic"), store, listener).start()
     assert (asked.reasons[0], asked.degraded) == ("engine: generic, as set", ())
+    small = create_engine(
+        settings_for(foreign[1], engine="generic", precision="int8"), store, listener
+    ).start()
+    assert small.degraded == ("bfloat16 ran in place of int8, which only the local engine has",)
     assert create_engine(settings_for("tiny"), store, listener).start().engine == "local"
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from engine_samples import DictStore, Listener, make_frame, make_request
 
-from corridor_cli.engine.local import load, sizing
+from corridor_cli.engine.local import load, memory, sizing
 from corridor_cli.engine.local.engine import LocalEngine
 from corridor_cli.engine.local.generator import Generator
 from corridor_cli.engine.local.kv_cache import KeyValueCache
@@ -174,6 +174,12 @@ def test_a_device_that_grants_no_slot_is_refused(
         LocalEngine(settings, DictStore(), Listener()).start()
 
 
+def test_a_fraction_of_the_memory_holds_for_weights_too(random_checkpoint: Path) -> None:
+    settings = ModelSettings(model=str(random_checkpoint), device="cpu", gpu_memory_fraction=1e-9)
+    with pytest.raises(ModelError, match="may be used"):
+        LocalEngine(settings, DictStore(), Listener()).start()
+
+
 def refuse_slots(monkeypatch: pytest.MonkeyPatch, granted: int) -> None:
     """Let no cache have more than `granted` slots."""
     make = KeyValueCache.__init__
@@ -203,7 +209,8 @@ def test_weights_that_take_more_than_is_free_are_refused_before_they_are_loaded(
     monkeypatch: pytest.MonkeyPatch, precision: str, fits: bool
 ) -> None:
     """A processor's memory is granted without end, until the system kills who uses it."""
-    monkeypatch.setattr(load, "free_device_bytes", lambda device: 20 * GIB)
+    monkeypatch.setattr(memory, "free_device_bytes", lambda device: 20 * GIB)
+    monkeypatch.setattr(memory, "total_device_bytes", lambda device: 40 * GIB)
     loaded: list[object] = []
     monkeypatch.setattr(load, "_load_network", lambda *arguments: loaded.append(arguments))
     settings = ModelSettings(
@@ -213,7 +220,9 @@ def test_weights_that_take_more_than_is_free_are_refused_before_they_are_loaded(
         precision=precision,  # type: ignore[arg-type]
     )
     if fits:
-        load.check_room(preset_info("internvl3-8b"), "cpu", "bfloat16", precision)
+        memory.check_room(
+            preset_info("internvl3-8b"), "cpu", {"bf16": "bfloat16"}.get(precision, precision), 0.9
+        )
         return
     with pytest.raises(ModelError, match=r"does not fit .* take 29\.\d GiB in float32, 20\.0 GiB"):
         load.load(settings, DictStore())

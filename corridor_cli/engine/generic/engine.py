@@ -5,6 +5,8 @@ Slower than the local engine, which has a forward of its own, and for every fami
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 
 from corridor_cli.engine.base import BatchListener, FrameStore
@@ -14,6 +16,7 @@ from corridor_cli.engine.generic.calibrate import calibrate
 from corridor_cli.engine.generic.load import load_network
 from corridor_cli.engine.generic.model import GenericModel
 from corridor_cli.engine.generic.processor import load_processor
+from corridor_cli.engine.local.memory import check_room
 from corridor_cli.engine.recovery import BatchSizer
 from corridor_cli.errors import ModelError
 from corridor_cli.hardware import choose_device, choose_dtype, choose_threads
@@ -53,6 +56,7 @@ class GenericEngine:
         torch.set_num_threads(threads.value)
         dtype = choose_dtype(device.value, settings.chosen_precision, info.is_small)
         self._device = device.value
+        check_room(info, device.value, dtype.value, settings.gpu_memory_fraction)
         network = load_network(info.path, device.value, getattr(torch, dtype.value))
         model = GenericModel(
             network,
@@ -77,8 +81,14 @@ class GenericEngine:
             seconds_per_request=found.seconds_per_request,
             reasons=(chosen, device.reason, dtype.reason, threads.reason, *found.reasons),
             environment=_environment(info, device.value),
-            degraded=(f"the slower generic engine ran, because {self._reason}",) if self._reason else (),
+            degraded=tuple(self._degradations()),
         )
+
+    def _degradations(self) -> Iterator[str]:
+        if self._reason:
+            yield f"the slower generic engine ran, because {self._reason}"
+        if self._settings.chosen_precision == "int8":
+            yield "bfloat16 ran in place of int8, which only the local engine has"
 
     def submit(self, request: Request) -> None:
         assert self._batcher is not None, "submit before start"

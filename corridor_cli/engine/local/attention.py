@@ -1,7 +1,7 @@
 """Attention, the one place that differs by device: over a tile, over packed prompts, over the cache.
 
-`attention_for` is where a device gets its own way. What is here is SDPA, right everywhere and the quickest
-way measured on the CPU (docs/performance.md, "Arithmetic on the CPU"); the scale is 1 / sqrt(head_dim).
+What is here is SDPA, right everywhere and the quickest way measured on the CPU (docs/performance.md,
+"Arithmetic on the CPU"); the scale is 1 / sqrt(head_dim). `choose_attention.py` gives a device its own way.
 Cache layout: (slots, max_len, kv_heads, head_dim), the one flash kernels read.
 """
 
@@ -16,7 +16,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from corridor_cli.engine.local.shape import TextShape
 from corridor_cli.engine.local.tensors import on_device
 
 
@@ -54,20 +53,6 @@ class Attention:
     decode: Callable[[Tensor, Tensor, Tensor, Any], Tensor]
     prompt_rows: Callable[[Sequence[int], torch.device], PromptRows]
     decode_rows: Callable[[Tensor, int, int, torch.dtype], Any]
-
-
-def attention_for(device: torch.device, dtype: torch.dtype, shape: TextShape) -> Attention:
-    """The quickest attention known for this device. SDPA serves those without a way of their own."""
-    if device.type == "cuda":
-        from corridor_cli.engine.local.flash import HeadCounts, flash_attention
-
-        # cuDNN builds a plan for each number of tiles it meets, a good part of a second every time.
-        torch.backends.cuda.enable_cudnn_sdp(False)
-        heads = HeadCounts(shape.num_heads, shape.num_kv_heads, shape.head_dim)
-        flash = flash_attention(device, dtype, heads)
-        if flash is not None:
-            return flash
-    return Attention("sdpa", attend_full, attend_prefill, attend_decode, prompt_rows, decode_rows)
 
 
 def prompt_rows(bounds: Sequence[int], device: torch.device) -> PromptRows:
@@ -127,3 +112,6 @@ def attend_decode(queries: Tensor, keys: Tensor, values: Tensor, rows: DecodeRow
     grouped = queries.reshape(num_rows, num_kv_heads, num_heads // num_kv_heads, head_dim)
     k, v = (part[:num_rows, :longest].transpose(1, 2) for part in (keys, values))
     return F.scaled_dot_product_attention(grouped, k, v, attn_mask=rows.mask).reshape(num_rows, -1)
+
+
+SDPA = Attention("sdpa", attend_full, attend_prefill, attend_decode, prompt_rows, decode_rows)

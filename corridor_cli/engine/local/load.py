@@ -11,7 +11,7 @@ from corridor_cli.engine.checkpoint import CheckpointInfo
 from corridor_cli.engine.local.failures import is_out_of_memory
 from corridor_cli.engine.local.generator import Generator
 from corridor_cli.engine.local.linear import LinearKind
-from corridor_cli.engine.local.memory import keep_freed_memory, release_memory
+from corridor_cli.engine.local.memory import check_room, keep_freed_memory, release_memory
 from corridor_cli.engine.local.network import Network
 from corridor_cli.engine.local.sequences import Translator
 from corridor_cli.engine.local.sources import load_tokenizer, open_source
@@ -22,11 +22,9 @@ from corridor_cli.hardware import (
     choose_device,
     choose_dtype,
     choose_threads,
-    free_device_bytes,
     machine_key,
 )
 from corridor_cli.settings import ModelSettings
-from corridor_cli.telemetry import format_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +78,10 @@ class Loaded:
         )
 
     def slot_bytes(self, max_tokens: int) -> int:
-        """Keys and values of one slot."""
-        return max_tokens * self.network.shape.text.kv_numbers_per_token * self.network.dtype.itemsize
+        """Keys and values of one slot, and the logits of its step, which int8 makes in 32 bits first."""
+        text, itemsize = self.network.shape.text, self.network.dtype.itemsize
+        logits = text.vocab_size * (itemsize + (8 if self.network.kind == "int8" else 0))
+        return max_tokens * text.kv_numbers_per_token * itemsize + logits
 
 
 def load(settings: ModelSettings, frames: FrameStore) -> Loaded:
@@ -96,13 +96,10 @@ def load(settings: ModelSettings, frames: FrameStore) -> Loaded:
     else:
         torch.cuda.set_device(device.value)  # else whatever names no device would open the first one, too
     dtype = choose_dtype(device.value, settings.chosen_precision, info.is_small)
-    check_room(info, device.value, dtype.value, settings.chosen_precision)
-    network = _load_network(
-        info,
-        device.value,
-        getattr(torch, dtype.value),
-        "int8" if settings.chosen_precision == "int8" else "dense",
-    )
+    kind: LinearKind = "int8" if settings.chosen_precision == "int8" else "dense"
+    held = "int8" if kind == "int8" else dtype.value
+    check_room(info, device.value, held, settings.gpu_memory_fraction)
+    network = _load_network(info, device.value, getattr(torch, dtype.value), kind)
     rule = TileRule(info.tile_px, settings.max_tiles, info.image_mean, info.image_std)
     translator = Translator(
         info,
@@ -114,22 +111,6 @@ def load(settings: ModelSettings, frames: FrameStore) -> Loaded:
     )
     reasons = (device.reason, dtype.reason, threads.reason, f"attention: {network.attention.name}")
     return Loaded(info, network, rule, translator, reasons)
-
-
-def check_room(info: CheckpointInfo, device: str, dtype: str, precision: str) -> None:
-    """Raise `ModelError` when the weights alone are more than what is free.
-
-    A CPU does not say so itself: memory is granted until the system kills a process that uses it.
-    """
-    needed = info.num_parameters * (1 if precision == "int8" else getattr(torch, dtype).itemsize)
-    free = free_device_bytes(device)
-    if needed > free:
-        raise ModelError(
-            f"Model {info.model_id!r} does not fit into the memory of {device}: its weights take "
-            f"{format_bytes(needed)} in {precision if precision == 'int8' else dtype}, "
-            f"{format_bytes(free)} are free.",
-            hint="Free memory, or try a smaller model, another `--device` or another precision.",
-        )
 
 
 def _load_network(info: CheckpointInfo, device: str, dtype: torch.dtype, kind: LinearKind) -> Network:

@@ -8,7 +8,10 @@ import sys
 
 import torch
 
-from corridor_cli.hardware import free_device_bytes, peak_process_bytes
+from corridor_cli.engine.checkpoint import CheckpointInfo
+from corridor_cli.errors import ModelError
+from corridor_cli.hardware import free_device_bytes, peak_process_bytes, total_device_bytes
+from corridor_cli.telemetry import format_bytes
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 _KEPT_BYTES = 1 << 30
@@ -41,3 +44,19 @@ def memory_bytes(device: str) -> tuple[int | None, int | None]:
     peak_bytes = torch.cuda.max_memory_allocated(device)
     torch.cuda.reset_peak_memory_stats(device)
     return peak_bytes, free_bytes
+
+
+def check_room(info: CheckpointInfo, device: str, dtype: str, fraction: float) -> None:
+    """Raise `ModelError` when the weights alone are more than is free, or than the fraction of all there is.
+
+    `dtype` is a torch dtype's name, `int8` among them. A CPU does not say so itself: memory is granted until
+    the system kills a process that uses it.
+    """
+    needed = info.num_parameters * getattr(torch, dtype).itemsize
+    room = min(free_device_bytes(device), int(fraction * total_device_bytes(device)))
+    if needed > room:
+        raise ModelError(
+            f"Model {info.model_id!r} does not fit into the memory of {device}: its weights take "
+            f"{format_bytes(needed)} in {dtype}, {format_bytes(room)} may be used.",
+            hint="Free memory, or try a smaller model, another `--device` or another precision.",
+        )

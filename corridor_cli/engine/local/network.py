@@ -8,8 +8,8 @@ from itertools import accumulate
 
 import torch
 
-from corridor_cli.engine.local.attention import attention_for
 from corridor_cli.engine.local.building import Builder
+from corridor_cli.engine.local.choose_attention import attention_for
 from corridor_cli.engine.local.kv_cache import KeyValueCache
 from corridor_cli.engine.local.language import LanguageModel
 from corridor_cli.engine.local.linear import LinearKind
