@@ -55,7 +55,7 @@ class LiveReporter(LogReporter):
 
     def picture(self, counters: Counters) -> RenderableType:
         """Three lines that fit 80 columns: the bar, the counts, the state."""
-        videos, *counts = count_parts(counters, self.rate)
+        videos, *counts = count_parts(counters, self.rates)
         bar = Table.grid(expand=True, padding=(0, 1))
         bar.add_column(ratio=1)
         bar.add_column(no_wrap=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -34,7 +35,7 @@ class LogReporter:
         self._log = log
         self._progress_seconds = progress_seconds
         self._next_progress = progress_seconds
-        self.rate = FrameRate()
+        self.rates = Rates()
 
     def note(self, message: str) -> None:
         self._tell(logging.INFO, "note", message)
@@ -85,12 +86,12 @@ class LogReporter:
         self._tell(levels.get(outcome.status, logging.DEBUG), "video_finished", message, asdict(outcome))
 
     def tick(self, counters: Counters) -> None:
-        self.rate.update(counters)
+        self.rates.update(counters)
         if counters.elapsed_seconds < self._next_progress:
             return
         self._next_progress = counters.elapsed_seconds + self._progress_seconds
-        fields = {**asdict(counters), "frames_per_second": self.rate.frames_per_second}
-        line = " · ".join([*count_parts(counters, self.rate), *state_parts(counters)])
+        fields = {**asdict(counters), "frames_per_second": self.rates.frames_per_second}
+        line = " · ".join([*count_parts(counters, self.rates), *state_parts(counters)])
         self._tell(logging.INFO, "progress", line, fields)
 
     def run_failed(self, error: VlmtlError) -> None:
@@ -108,35 +109,51 @@ class LogReporter:
         self._log.log(level, "%s", message, extra={"event": event, "fields": fields or {}})
 
 
-class FrameRate:
-    """Frames decoded a second over the last ten seconds; None until it can be known."""
+class Rates:
+    """Frames decoded and captions written a second over the last ten seconds; None until they can be known."""
 
     def __init__(self) -> None:
-        self._seen: deque[tuple[float, int]] = deque()
+        self._seen: deque[Counters] = deque()
 
     def update(self, counters: Counters) -> None:
-        self._seen.append((counters.elapsed_seconds, counters.frames_decoded))
-        while len(self._seen) > 2 and self._seen[1][0] < counters.elapsed_seconds - _RATE_SECONDS:
+        self._seen.append(counters)
+        while (
+            len(self._seen) > 2 and self._seen[1].elapsed_seconds < counters.elapsed_seconds - _RATE_SECONDS
+        ):
             self._seen.popleft()
 
     @property
     def frames_per_second(self) -> float | None:
+        return self._per_second(lambda counters: counters.frames_decoded)
+
+    @property
+    def captions_per_second(self) -> float | None:
+        return self._per_second(lambda counters: counters.captions_done)
+
+    def words(self) -> str:
+        """Of what goes on: captions where nothing is decoded because the model has enough to do."""
+        frames, captions = self.frames_per_second, self.captions_per_second
+        if frames == 0 and captions:
+            return f"{captions:.2g} captions/s"
+        return f"{frames:,.0f} frames/s" if frames is not None else "- frames/s"
+
+    def _per_second(self, count: Callable[[Counters], int]) -> float | None:
         if not self._seen:
             return None
-        (start, first), (end, last) = self._seen[0], self._seen[-1]
-        return max(last - first, 0) / (end - start) if end - start >= 1 else None
+        first, last = self._seen[0], self._seen[-1]
+        seconds = last.elapsed_seconds - first.elapsed_seconds
+        return max(count(last) - count(first), 0) / seconds if seconds >= 1 else None
 
 
-def count_parts(counters: Counters, rate: FrameRate) -> list[str]:
+def count_parts(counters: Counters, rates: Rates) -> list[str]:
     """What was done so far, for a line."""
     waiting = f" ({counters.captions_pending:,} waiting)" if counters.captions_pending else ""
     failed = f" ({counters.videos_failed:,} failed)" if counters.videos_failed else ""
-    frames = rate.frames_per_second
     return [
         f"videos {counters.videos_done:,}/{counters.videos_total:,}{failed}",
         f"scenes {counters.scenes:,}",
         f"captions {counters.captions_done:,}{waiting}",
-        f"{frames:,.0f} frames/s" if frames is not None else "- frames/s",
+        rates.words(),
     ]
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from scripted_run import HOSTILE, NUM_VIDEOS, counters, outcome, play
 
 from corridor_cli.cli.live import LiveReporter, terminal
-from corridor_cli.cli.progress import FrameRate, LogReporter
+from corridor_cli.cli.progress import LogReporter, Rates
 from corridor_cli.cli.reporting import open_reporter
 from corridor_cli.errors import ModelError
 from corridor_cli.settings import LoggingSettings
@@ -163,13 +163,25 @@ def test_names_are_shown_as_they_are_and_never_as_markup() -> None:
 
 
 def test_frames_a_second_forget_what_is_long_ago() -> None:
-    rate = FrameRate()
+    rate = Rates()
     for second in range(100):
         rate.update(counters(second / 10))
     assert rate.frames_per_second == pytest.approx(1200, rel=0.01)
     for second in range(10, 40):
         rate.update(replace(counters(second), frames_decoded=12_000))
     assert rate.frames_per_second == 0
+
+
+def test_the_rate_is_that_of_captions_while_nothing_is_decoded() -> None:
+    rates = Rates()
+    for second in range(30):
+        rates.update(replace(counters(second), frames_decoded=500, captions_done=3 * second))
+    assert rates.words() == "3 captions/s"
+    for second in range(30, 60):
+        rates.update(replace(counters(second), frames_decoded=500, captions_done=90))
+    assert rates.words() == "0 frames/s"
+    rates.update(replace(counters(60), frames_decoded=1500, captions_done=90))
+    assert rates.words() == "91 frames/s", "over the eleven seconds since the last one before the ten"
 
 
 def test_a_long_error_is_broken_at_words_and_a_command_not_at_all() -> None:
