@@ -110,7 +110,7 @@ class LogReporter:
 
 
 class Rates:
-    """Frames decoded and captions written a second over the last ten seconds; None until they can be known."""
+    """Frames decoded and captions done a second over the last ten seconds; None until they can be known."""
 
     def __init__(self) -> None:
         self._seen: deque[Counters] = deque()
