@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from corridor_cli.engine.checkpoint_files import Json, identity, read_json
-from corridor_cli.engine.layouts.facts import Facts, Layout, Three
+from corridor_cli.engine.layouts.facts import Facts
 from corridor_cli.engine.layouts.hf import read_hf
 from corridor_cli.engine.layouts.original import original_shape, read_original
 from corridor_cli.engine.layouts.other import read_other, takes_pictures
-from corridor_cli.engine.local.shape import NetworkShape
 from corridor_cli.engine.locate import (
     BUNDLED_MODEL,
     DATA_PATTERNS,
@@ -38,35 +37,18 @@ SMALL_MODEL_PARAMETERS = 50_000_000
 _ORIGINAL_ARCHITECTURE = "InternVLChatModel"
 
 
-@dataclass(frozen=True, slots=True)
-class CheckpointInfo:
-    """A usable checkpoint and its facts.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointInfo(Facts):
+    """A usable checkpoint: what its JSON files say, and what it is made of.
 
-    `shape` is None where our own network cannot compute it, and `unsupported_because` then begins with `its`
-    and says why; transformers' `generate` may still do. For an architecture that is not InternVL (`layout`
-    other) `tokens_per_tile` is 0, `image_token_id` -1 and mean and deviation mean nothing: transformers' own
-    processor knows. For a preset (`layout` dummy) there is no folder, and `path` is empty.
-
-    `tile_px` is the side of a tile; `image_mean` and `image_std` are RGB on the 0..1 scale. `revision` is the
-    hub commit, None for folders. `identity` is a hash over every JSON file and over each weight file's size,
-    header and samples of its numbers: it names the model in the caption key.
+    `revision` is the hub commit, None for folders. `identity` is a hash over every JSON file and over each
+    weight file's size, header and samples of its numbers: it names the model in the caption key. For a preset
+    (`layout` dummy) there is no folder, and `path` is empty.
     """
 
     model_id: str
     revision: str | None
     path: str
-    layout: Layout
-    shape: NetworkShape | None
-    unsupported_because: str
-    tile_px: int
-    tokens_per_tile: int
-    image_mean: Three
-    image_std: Three
-    max_tiles: int
-    image_token_id: int
-    end_token_ids: tuple[int, ...]
-    chat_template: str | None
-    text_model_type: str
     num_parameters: int
     weight_files: tuple[str, ...]
     identity: str
@@ -127,21 +109,10 @@ def _read_facts(folder: Path, model: str, revision: str | None) -> CheckpointInf
     weights = read_weights(folder)
     facts = _read_layout(folder, config, weights)
     return CheckpointInfo(
+        **{field.name: getattr(facts, field.name) for field in fields(facts)},
         model_id=model,
         revision=revision,
         path=str(folder),
-        layout=facts.layout,
-        shape=facts.shape,
-        unsupported_because=facts.unsupported_because,
-        tile_px=facts.tile_px,
-        tokens_per_tile=facts.tokens_per_tile,
-        image_mean=facts.image_mean,
-        image_std=facts.image_std,
-        max_tiles=facts.max_tiles,
-        image_token_id=facts.image_token_id,
-        end_token_ids=facts.end_token_ids,
-        chat_template=facts.chat_template,
-        text_model_type=facts.text_model_type,
         num_parameters=weights.num_parameters,
         weight_files=weights.files,
         identity=identity(folder, weights.digest),

@@ -24,8 +24,13 @@ class CannotRunError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the JSON files say. `shape` is None where our own network cannot compute it, `unsupported_because`
-    then says why."""
+    """What the JSON files say.
+
+    `shape` is None where our own network cannot compute it, and `unsupported_because` then begins with `its`
+    and says why; transformers' `generate` may still do. For an architecture that is not InternVL (`layout`
+    other) `tokens_per_tile` is 0, `image_token_id` -1 and mean and deviation mean nothing: transformers' own
+    processor knows. `tile_px` is the side of a tile; mean and deviation are RGB on the 0..1 scale.
+    """
 
     layout: Layout
     shape: NetworkShape | None
