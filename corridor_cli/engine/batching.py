@@ -30,6 +30,11 @@ def max_pending(batch_size: int, is_async: bool) -> int:
     return batch_size * (BATCHES_AHEAD if is_async else 1)
 
 
+def round_batch_size(size: int) -> int:
+    """Down to a multiple of 8 above 8, where kernels like it; else to a power of two."""
+    return size // 8 * 8 if size >= 8 else 1 << (size.bit_length() - 1)
+
+
 class Batcher:
     """Queues requests and runs them in arrival order, at most `sizer.size` together.
 

@@ -11,11 +11,12 @@ import pytest
 import torch
 from engine_samples import DictStore, Listener, make_frame, make_request
 
+from corridor_cli.engine.batching import round_batch_size
 from corridor_cli.engine.local import load, memory, sizing
 from corridor_cli.engine.local.engine import LocalEngine
 from corridor_cli.engine.local.generator import Generator
 from corridor_cli.engine.local.kv_cache import KeyValueCache
-from corridor_cli.engine.local.sizing import Costs, Expected, memory_budget, round_batch_size, size_stages
+from corridor_cli.engine.local.sizing import Costs, Expected, size_stages
 from corridor_cli.engine.presets import PRESETS, preset_info
 from corridor_cli.errors import ModelError
 from corridor_cli.hardware import available_memory_bytes
@@ -44,7 +45,7 @@ def test_keys_and_values_are_those_of_the_published_models(name: str, wanted: in
 
 
 def test_the_budget_is_a_fraction_of_what_is_free() -> None:
-    assert memory_budget("cpu", 0.5) == pytest.approx(0.5 * available_memory_bytes(), rel=0.2)
+    assert memory.memory_budget("cpu", 0.5) == pytest.approx(0.5 * available_memory_bytes(), rel=0.2)
 
 
 @pytest.mark.parametrize("budget", [0, 1, GIB // 4, GIB, 4 * GIB, 15 * GIB, 120 * GIB])

@@ -17,10 +17,11 @@ import numpy as np
 import psutil
 import torch
 
+from corridor_cli.engine.batching import round_batch_size
 from corridor_cli.engine.generic.model import GenericModel, Prompt
 from corridor_cli.engine.local.failures import is_out_of_memory
+from corridor_cli.engine.local.memory import memory_budget
 from corridor_cli.errors import ModelError
-from corridor_cli.hardware import free_device_bytes, total_device_bytes
 from corridor_cli.settings import ModelSettings
 
 EXPECTED_OUTPUT_TOKENS = 64
@@ -29,7 +30,6 @@ _RESERVED_OUTPUT_TOKENS = 256
 _PROBE_TOKENS = 8
 _CUDA_PROBES = (2, 8)
 _MEMORY_MARGIN = 1.1
-_CUDA_RESERVE_BYTES = 512 * 1024**2
 _SLOW_PROBE_SECONDS = 1.0
 _SLOW_CPU_BATCH = 4
 _MAX_CPU_BATCH = 32
@@ -87,15 +87,6 @@ def calibrate(model: GenericModel, network: Any, settings: ModelSettings) -> Cal
     return Calibration(size, limit, probes[-1].seconds_per_request, (reason,))
 
 
-def memory_budget(device: str, fraction: float) -> int:
-    """Bytes that batches may take: the fraction of all memory less what we hold, capped by what is free."""
-    free = free_device_bytes(device)
-    if device == "cpu":
-        return int(fraction * free)
-    held = torch.cuda.memory_allocated(device)
-    return max(0, min(int(fraction * total_device_bytes(device)) - held, free - _CUDA_RESERVE_BYTES))
-
-
 def bytes_per_request(probes: list[Probe], kept_bytes: int) -> float:
     """The slope between the smallest and the largest probe, never under its share of the largest's keys."""
     low, high = probes[0], probes[-1]
@@ -114,11 +105,6 @@ def kept_bytes_per_request(network: Any) -> int:
     head_dim = getattr(text, "head_dim", None) or getattr(text, "hidden_size", 0) // heads
     layers = getattr(text, "num_hidden_layers", 0)
     return int(2 * layers * kv_heads * head_dim * network.dtype.itemsize * _RESERVED_OUTPUT_TOKENS)
-
-
-def round_batch_size(size: int) -> int:
-    """Down to a multiple of 8 above 8, where kernels like it; else to a power of two."""
-    return size // 8 * 8 if size >= 8 else 1 << (size.bit_length() - 1)
 
 
 def _probe_cuda(model: GenericModel, first: Probe, max_batch_size: int) -> tuple[list[Probe], str]:

@@ -8,9 +8,9 @@ from corridor_cli.engine.base import BatchListener, FrameStore
 from corridor_cli.engine.batching import max_pending
 from corridor_cli.engine.local.generator import Generator
 from corridor_cli.engine.local.load import Loaded, load
-from corridor_cli.engine.local.memory import release_memory
+from corridor_cli.engine.local.memory import memory_budget, release_memory
 from corridor_cli.engine.local.scheduler import Scheduler
-from corridor_cli.engine.local.sizing import expect, find_costs, memory_budget, size_stages
+from corridor_cli.engine.local.sizing import expect, find_costs, size_stages
 from corridor_cli.engine.local.stages import Stages, StageSizes
 from corridor_cli.engine.recovery import BatchSizer
 from corridor_cli.records import Caption, EngineInfo, Request

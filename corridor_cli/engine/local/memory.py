@@ -15,6 +15,7 @@ from corridor_cli.telemetry import format_bytes
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 _KEPT_BYTES = 1 << 30
+_CUDA_RESERVE_BYTES = 512 * 1024**2
 
 
 def keep_freed_memory() -> None:
@@ -44,6 +45,18 @@ def memory_bytes(device: str) -> tuple[int | None, int | None]:
     peak_bytes = torch.cuda.max_memory_allocated(device)
     torch.cuda.reset_peak_memory_stats(device)
     return peak_bytes, free_bytes
+
+
+def memory_budget(device: str, fraction: float) -> int:
+    """Bytes that may be taken: the fraction of all memory less what we hold, capped by what is free.
+
+    A device that others use too is left to them: only what is free now counts.
+    """
+    free = free_device_bytes(device)
+    if device == "cpu":
+        return int(fraction * free)
+    held = torch.cuda.memory_allocated(device)
+    return max(0, min(int(fraction * total_device_bytes(device)) - held, free - _CUDA_RESERVE_BYTES))
 
 
 def check_room(info: CheckpointInfo, device: str, dtype: str, fraction: float) -> None:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 
 import torch
 
+from corridor_cli.engine.batching import round_batch_size
 from corridor_cli.engine.local.failures import is_out_of_memory
 from corridor_cli.engine.local.generator import Generator
 from corridor_cli.engine.local.load import Loaded
@@ -23,10 +24,8 @@ from corridor_cli.engine.local.shape import NetworkShape
 from corridor_cli.engine.local.tiles import TileRule
 from corridor_cli.errors import ModelError
 from corridor_cli.hardware import (
-    free_device_bytes,
     keep_measurement,
     kept_measurement,
-    total_device_bytes,
 )
 from corridor_cli.records import Generation, Request, RequestKey, Role
 from corridor_cli.settings import CaptionSettings, ModelSettings
@@ -34,7 +33,6 @@ from corridor_cli.settings import CaptionSettings, ModelSettings
 PROBES = (1, 4)
 
 _MARGIN = 1.1
-_CUDA_RESERVE_BYTES = 512 * 1024**2
 _STAGE_SHARE = 0.3  # of the budget, at most, for either of the two passes that are not the decode loop
 _MAX_TILES = {"cpu": 4, "cuda": 64}
 _MAX_TOKENS = {"cpu": 4096, "cuda": 16384}
@@ -92,18 +90,6 @@ class Sizing:
     reasons: tuple[str, ...]
 
 
-def memory_budget(device: str, fraction: float) -> int:
-    """Bytes that may be taken: the fraction of all memory less what we hold, capped by what is free.
-
-    A device that others use too is left to them: only what is free now counts.
-    """
-    free = free_device_bytes(device)
-    if device == "cpu":
-        return int(fraction * free)
-    held = torch.cuda.memory_allocated(device)
-    return max(0, min(int(fraction * total_device_bytes(device)) - held, free - _CUDA_RESERVE_BYTES))
-
-
 def size_stages(
     costs: Costs, bytes_per_slot: int, budget: int, device: str, settings: ModelSettings, expected: Expected
 ) -> Sizing:
@@ -137,11 +123,6 @@ def size_stages(
         f"together: {tiles} tiles of {costs.bytes_per_tile / 1024**2:.1f} MiB, {tokens} prompt tokens",
     )
     return Sizing(slots, limit, slot_budget, tiles, tokens, reasons)
-
-
-def round_batch_size(size: int) -> int:
-    """Down to a multiple of 8 above 8, where kernels like it; else to a power of two."""
-    return size // 8 * 8 if size >= 8 else 1 << (size.bit_length() - 1)
 
 
 def expect(loaded: Loaded, caption: CaptionSettings) -> Expected:
