@@ -79,7 +79,7 @@ def _capture(step: Step, num_rows: int, device: str) -> StepGraphs:
     pool, stream = torch.cuda.graph_pool_handle(), torch.cuda.current_stream(device)
     try:
         return StepGraphs(step, num_rows, device, pool)
-    except Exception:
+    except Exception:  # goes on to the caller: here is only mended what it would leave behind
         # A capture that was cut off leaves its stream the current one, and the allocator waiting for its end:
         # frames would never be freed.
         torch.cuda.set_stream(stream)
