@@ -131,14 +131,14 @@ def total_device_bytes(device: str) -> int:
 
 
 def choose_dtype(device: str, precision: str, is_small_model: bool) -> Choice[str]:
-    """The torch dtype for a precision of `auto`, `bf16`, `fp16`, `fp32` or `int8` (whose other half is bf16).
+    """The torch dtype for a precision of `auto`, `bf16`, `fp16`, `fp32`, or of what `int8` leaves as it is.
 
-    `auto` takes bfloat16 where a measurement, made once a machine and kept, shows it the faster.
+    `auto` and `int8` take bfloat16 where a measurement, made once a machine and kept, shows it the faster.
     """
-    if precision != "auto":
-        names = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32", "int8": "bfloat16"}
+    names = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
+    if precision in names:
         return Choice(names[precision], f"precision: {precision}, as set")
-    if is_small_model:
+    if precision == "auto" and is_small_model:
         return Choice("float32", "precision: float32, because the model is small")
     key = machine_key(device)
     kept = kept_measurement("precision", key)
@@ -148,7 +148,8 @@ def choose_dtype(device: str, precision: str, is_small_model: bool) -> Choice[st
         keep_measurement("precision", key, round(speedup, 3))
     verb = "measured before" if is_kept else "measured"
     name = "bfloat16" if speedup >= _MIN_SPEEDUP else "float32"
-    return Choice(name, f"precision: {name}, because bfloat16 runs {speedup:.2f}x as fast here ({verb})")
+    chosen = f"int8, as set, beside {name}" if precision == "int8" else name
+    return Choice(name, f"precision: {chosen}, because bfloat16 runs {speedup:.2f}x as fast here ({verb})")
 
 
 def measure_bfloat16_speedup(device: str) -> float:

@@ -28,7 +28,8 @@ from corridor_cli.engine.local.attention import (
     decode_rows,
     prompt_rows,
 )
-from corridor_cli.engine.local.linear import Activation, OnednnInt8Linear, PackedLinear, PlainLinear
+from corridor_cli.engine.local.int8 import OnednnInt8Linear
+from corridor_cli.engine.local.linear import Activation, PackedLinear, PlainLinear
 
 DTYPE = torch.bfloat16
 LAYERS = 24  # of the vision tower and of the language model alike

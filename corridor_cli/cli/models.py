@@ -39,7 +39,10 @@ def verify(
     ] = None,
     device: Annotated[str, typer.Option(metavar="auto|cpu|cuda[:N]", help="Where both run.")] = "auto",
     precision: Annotated[
-        str, typer.Option(metavar="auto|bf16|fp16|fp32|int8", help="Arithmetic; int8 is held against bf16.")
+        str,
+        typer.Option(
+            metavar="auto|bf16|fp16|fp32|int8", help="Arithmetic; int8 is held against bf16 or fp32."
+        ),
     ] = "auto",
     count: Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="How many pictures.")] = 8,
     max_new_tokens: Annotated[

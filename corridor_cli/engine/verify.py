@@ -6,8 +6,8 @@ engine opened, so that only one network is in memory at a time.
 In fp32 every first token and every caption must be the same. In 16 bits the two round in different places,
 so a differing token counts as fine where the reference's own logits had it within `NEAR_TIE` of the chosen
 one; beyond that token the captions go separate ways and say nothing more. In either the logits must be
-near: two networks that merely choose the same token are not the same. int8 is held against bf16: there the
-limits say what is a loss worth knowing of, not what rounding can do.
+near: two networks that merely choose the same token are not the same. int8 is held against bf16, or fp32
+where that is the faster: there the limits say what is a loss worth knowing of, not what rounding can do.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ _OVERSAMPLING = 4
 
 @dataclass(frozen=True, slots=True)
 class VerifyOptions:
-    """What `verify` is asked on the command line. With int8 the reference is bf16."""
+    """What `verify` is asked on the command line. With int8 the reference is bf16 or fp32."""
 
     model: str
     revision: str | None

@@ -65,7 +65,6 @@ def test_auto_takes_what_there_is() -> None:
         ("fp32", True, "float32"),
         ("bf16", True, "bfloat16"),
         ("fp16", False, "float16"),
-        ("int8", False, "bfloat16"),
     ],
 )
 def test_what_is_set_or_plain_needs_no_measurement(
@@ -78,14 +77,16 @@ def test_what_is_set_or_plain_needs_no_measurement(
     assert hardware.choose_dtype("cpu", precision, is_small).value == name
 
 
+@pytest.mark.parametrize("precision", ["auto", "int8"])
 @pytest.mark.parametrize(("speedup", "name"), [(0.01, "float32"), (1.1, "float32"), (2.3, "bfloat16")])
 def test_auto_precision_is_measured_once_and_kept(
-    monkeypatch: pytest.MonkeyPatch, speedup: float, name: str
+    monkeypatch: pytest.MonkeyPatch, precision: str, speedup: float, name: str
 ) -> None:
     measured = iter([speedup])
     monkeypatch.setattr(hardware, "measure_bfloat16_speedup", lambda device: next(measured))
-    first, second = (hardware.choose_dtype("cpu", "auto", False) for _ in range(2))
+    first, second = (hardware.choose_dtype("cpu", precision, False) for _ in range(2))
     assert first.value == second.value == name
+    assert ("int8" in first.reason) == (precision == "int8")
     assert first.reason.endswith("(measured)")
     assert second.reason.endswith("(measured before)")
 

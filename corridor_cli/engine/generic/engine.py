@@ -81,14 +81,14 @@ class GenericEngine:
             seconds_per_request=found.seconds_per_request,
             reasons=(chosen, device.reason, dtype.reason, threads.reason, *found.reasons),
             environment=_environment(info, device.value),
-            degraded=tuple(self._degradations()),
+            degraded=tuple(self._degradations(dtype.value)),
         )
 
-    def _degradations(self) -> Iterator[str]:
+    def _degradations(self, dtype: str) -> Iterator[str]:
         if self._reason:
             yield f"the slower generic engine ran, because {self._reason}"
         if self._settings.chosen_precision == "int8":
-            yield "bfloat16 ran in place of int8, which only the local engine has"
+            yield f"{dtype} ran in place of int8, which only the local engine has"
 
     def submit(self, request: Request) -> None:
         assert self._batcher is not None, "submit before start"

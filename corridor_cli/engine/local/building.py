@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-from corridor_cli.engine.local.linear import Activation, Linear, LinearKind, make_linear
+from corridor_cli.engine.local.choose_linear import make_linear
+from corridor_cli.engine.local.linear import Activation, Linear, LinearKind
 from corridor_cli.engine.local.shape import NormKind
 from corridor_cli.engine.local.tensors import TensorSource
 
