@@ -2,10 +2,10 @@
 
     python scripts/gpu_check.py STEP [--device cuda:0] [--json FILE] [--quick]
 
-STEP is correctness, table-1b, table-2b, table-8b, job, or all of them in turn. A step keeps its results in
-FILE beside those of other steps. Works on generated frames and random weights; torch and transformers are
-those it finds. What cannot be measured on this machine says so. --quick takes the tiny model and next to no
-work, which rehearses every step on a CPU in minutes. Exit code 8 when a check says no.
+STEP is correctness, vision, table-1b, table-2b, table-8b, job, or all of them in turn. A step keeps its
+results in FILE beside those of other steps. Works on generated frames and random weights; torch and
+transformers are those it finds. What cannot be measured on this machine says so. --quick takes the tiny model
+and next to no work, which rehearses every step on a CPU in minutes. Exit code 8 when a check says no.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 if TYPE_CHECKING:
     from bench.checks import Result
 
-STEPS = ("correctness", "table-1b", "table-2b", "table-8b", "job")
+STEPS = ("correctness", "vision", "table-1b", "table-2b", "table-8b", "job")
 TILES = (1, 3, 9)
 CHECKS_FAILED = 8
 STEP_SECONDS = 9 * 60 - 15
@@ -97,6 +97,11 @@ def run(arguments: argparse.Namespace) -> list[Result]:
 
         preset = f"internvl3-{arguments.step.removeprefix('table-')}"
         measure_tiles(preset, arguments.tiles, options, tell)
+    elif arguments.step == "vision":
+        from bench.checks import attempt
+        from bench.gpu_vision import CHECK, measure_compiling
+
+        tell(attempt(CHECK, lambda: measure_compiling(options)))
     elif arguments.step == "job":
         from bench.gpu_job import run_job
 

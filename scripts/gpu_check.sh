@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The engine on a CUDA machine: correctness, the throughput table, and the job it was made for; offline, with
 # the torch and transformers found there. Each step takes under nine minutes:
-#   scripts/gpu_check.sh correctness|table-1b|table-2b|table-8b|job|all [--json FILE] [--device cuda:0] [--quick]
+#   scripts/gpu_check.sh correctness|vision|table-1b|table-2b|table-8b|job|all [--json FILE] [--device cuda:0] [--quick]
 # Uses .venv where there is one, else PYTHON or python3. What must be carried along: docs/benchmarks/README.md.
 set -euo pipefail
 cd "$(dirname "$0")/.."

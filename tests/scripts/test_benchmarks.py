@@ -104,7 +104,7 @@ def test_the_pipe_is_measured_on_the_same_picks() -> None:
     assert all(len(values) == 1 and values[0] > 0 for values in document["seconds"].values())
 
 
-@pytest.mark.parametrize("step", [("correctness",), ("table-1b", "--tiles", "3"), ("job",)])
+@pytest.mark.parametrize("step", [("correctness",), ("vision",), ("table-1b", "--tiles", "3"), ("job",)])
 def test_a_step_of_the_gpu_check_is_rehearsed_on_the_cpu(step: tuple[str, ...], tmp_path: Path) -> None:
     file = tmp_path / "results.json"
     code, out, err = run_script("gpu_check.py", *step, "--quick", "--device", "cpu", "--json", file)

@@ -8,6 +8,7 @@ import torch
 
 from corridor_cli.engine.base import FrameStore
 from corridor_cli.engine.checkpoint import CheckpointInfo
+from corridor_cli.engine.local.compiled import CompiledEncoder
 from corridor_cli.engine.local.failures import is_out_of_memory
 from corridor_cli.engine.local.generator import Generator
 from corridor_cli.engine.local.linear import LinearKind
@@ -100,6 +101,10 @@ def load(settings: ModelSettings, frames: FrameStore) -> Loaded:
     held = "int8" if kind == "int8" else dtype.value
     check_room(info, device.value, held, settings.gpu_memory_fraction)
     network = _load_network(info, device.value, getattr(torch, dtype.value), kind)
+    if network.device != "cpu":  # there it gains nothing (docs/performance.md)
+        network.encoder = CompiledEncoder(
+            network.vision.encode, network.device, f"{machine_key(network.device)}/{info.identity}"
+        )
     rule = TileRule(info.tile_px, settings.max_tiles, info.image_mean, info.image_std)
     translator = Translator(
         info,

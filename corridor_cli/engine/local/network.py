@@ -15,7 +15,7 @@ from corridor_cli.engine.local.language import LanguageModel
 from corridor_cli.engine.local.linear import LinearKind
 from corridor_cli.engine.local.shape import NetworkShape
 from corridor_cli.engine.local.tensors import TensorSource
-from corridor_cli.engine.local.vision import VisionEncoder
+from corridor_cli.engine.local.vision import Encode, VisionEncoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +46,13 @@ class Network:
         self.max_positions = max_positions or shape.text.max_positions
         self.attention = attention_for(torch.device(device), dtype, shape.text)
         self.vision = VisionEncoder(shape, build, self.attention)
+        self.encoder: Encode = self.vision.encode  # what `encode` runs: whoever owns the network may wrap it
         self.language = LanguageModel(shape.text, build, self.max_positions)
 
     @torch.inference_mode()
     def encode(self, tiles: torch.Tensor) -> torch.Tensor:
         """Normalised tiles (N, 3, side, side) to visual tokens (N, tokens_per_tile, hidden)."""
-        return self.vision.encode(tiles.to(self.dtype))
+        return self.encoder(tiles.to(self.dtype))
 
     @torch.inference_mode()
     def prefill(self, prompts: PackedPrompts, visual: torch.Tensor, cache: KeyValueCache) -> torch.Tensor:

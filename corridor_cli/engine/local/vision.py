@@ -7,12 +7,16 @@ are cut by a reshape instead of a convolution.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch.nn import functional
 
 from corridor_cli.engine.local.attention import Attention
 from corridor_cli.engine.local.building import Builder, Norm
 from corridor_cli.engine.local.shape import NetworkShape, VisionShape
+
+Encode = Callable[[torch.Tensor], torch.Tensor]
 
 _PROJECTOR_EPS = 1e-5
 _QK_NORM_EPS = 1e-6

@@ -1,0 +1,122 @@
+"""The vision pass compiled, once it has run long enough that compiling is likely to repay.
+
+How much work is still to come nobody in this process knows. So it is bought as one buys what one has rented
+for its price: when the time lost to the plain pass has come to what compiling costs, which never costs more
+than twice the best that could have been done.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from corridor_cli.engine.local.failures import failure_kind
+from corridor_cli.engine.local.vision import Encode
+from corridor_cli.engine.recovery import FailureKind, describe
+from corridor_cli.hardware import keep_measurement, kept_measurement
+
+# Assumed until measured on a GPU: what compiling takes where it was never done, and what share of the plain
+# pass it saves (fused norms, GELU and residuals).
+_PRICE_SECONDS = 60.0
+_SAVED_SHARE = 0.2
+_MEASUREMENT = "vision_compile"
+
+
+def compile_encoder(encode: Encode) -> Encode:
+    """Inductor with measured kernels, for one shape; steps have graphs of their own, so none here."""
+    compiled: Encode = torch.compile(encode, mode="max-autotune-no-cudagraphs", dynamic=False)
+    return compiled
+
+
+class CompiledEncoder:
+    """Encodes tiles (N, 3, side, side) by the plain pass, and by a compiled one for the N it was made for.
+
+    `key` names machine and network: what compiling took is kept under it, and is far less the second time,
+    since the compiler keeps its kernels. A compiler that fails is not asked again.
+    """
+
+    def __init__(
+        self, encode: Encode, device: str, key: str, compiler: Callable[[Encode], Encode] = compile_encoder
+    ) -> None:
+        self._plain = encode
+        self._compiler: Callable[[Encode], Encode] | None = compiler
+        self._compiled: Encode | None = None
+        self._device, self._key = device, key
+        self._times = PassTimes(device)
+        kept = kept_measurement(_MEASUREMENT, key)
+        price = float(kept) if isinstance(kept, int | float) else _PRICE_SECONDS
+        self._wait_seconds = price / _SAVED_SHARE
+        self.num_tiles: int | None = None  # what it is compiled for
+        self.reason = "vision: plain"
+
+    def __call__(self, tiles: torch.Tensor) -> torch.Tensor:
+        """Raises what the plain pass raises, and a lack of memory of either."""
+        if self._compiled is not None and len(tiles) == self.num_tiles:
+            return self._compiled(tiles)
+        if self._compiler is None or self._compiled is not None:
+            return self._plain(tiles)
+        if self._times.total_seconds(len(tiles)) >= self._wait_seconds:
+            found = self._compile(tiles)
+            return self._plain(tiles) if found is None else found
+        with self._times.measured(len(tiles)):
+            return self._plain(tiles)
+
+    def _compile(self, tiles: torch.Tensor) -> torch.Tensor | None:
+        """Compile for this many tiles, and encode these; None when that cannot be done."""
+        assert self._compiler is not None
+        compiler, self._compiler = self._compiler, None
+        started = time.perf_counter()
+        try:
+            compiled = compiler(self._plain)
+            encoded = compiled(tiles)
+            if self._device != "cpu":
+                torch.cuda.synchronize(self._device)
+        except Exception as error:
+            if failure_kind(error) is FailureKind.DEVICE_LOST:
+                raise
+            told = describe(error)
+            self.reason = f"vision: plain, as compiling failed: {told.type}: {told.message}"
+            return None
+        seconds = time.perf_counter() - started
+        keep_measurement(_MEASUREMENT, self._key, round(seconds, 1))
+        self._compiled, self.num_tiles = compiled, len(tiles)
+        self.reason = f"vision: compiled for {len(tiles)} tiles in {seconds:.0f} s"
+        return encoded
+
+
+class PassTimes:
+    """How long passes over so many tiles have taken in all, without ever waiting for the device."""
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+        self._totals: dict[int, float] = {}
+        self._open: deque[tuple[int, Any, Any]] = deque()
+
+    def total_seconds(self, num_tiles: int) -> float:
+        """The sum over the passes known to have ended."""
+        while self._open and self._open[0][2].query():
+            size, start, end = self._open.popleft()
+            self._add(size, start.elapsed_time(end) / 1000)
+        return self._totals.get(num_tiles, 0.0)
+
+    @contextmanager
+    def measured(self, num_tiles: int) -> Iterator[None]:
+        """Times what is launched inside."""
+        if self._device == "cpu":
+            started = time.perf_counter()
+            yield
+            self._add(num_tiles, time.perf_counter() - started)
+            return
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start.record()  # type: ignore[no-untyped-call]
+        yield
+        end.record()  # type: ignore[no-untyped-call]
+        self._open.append((num_tiles, start, end))
+
+    def _add(self, num_tiles: int, seconds: float) -> None:
+        self._totals[num_tiles] = self._totals.get(num_tiles, 0.0) + seconds

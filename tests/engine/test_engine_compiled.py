@@ -1,0 +1,109 @@
+"""The compiled vision pass: when it is taken, what it gives, and what becomes of a compiler that fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from engine_samples import TILE_PX, DictStore
+
+from corridor_cli.engine.local import compiled
+from corridor_cli.engine.local.compiled import CompiledEncoder
+from corridor_cli.engine.local.load import load
+from corridor_cli.engine.local.network import Network
+from corridor_cli.engine.local.vision import Encode
+from corridor_cli.hardware import kept_measurement
+from corridor_cli.settings import ModelSettings
+
+# Dynamo traces the real pass, as on a GPU; only the kernels are the plain ones, which need no C++ compiler.
+TRACE = partial(torch.compile, backend="aot_eager", dynamic=False, fullgraph=True)
+
+
+@pytest.fixture
+def network(random_checkpoint: Path) -> Network:
+    return load(ModelSettings(model=str(random_checkpoint), device="cpu"), DictStore()).network
+
+
+def tiles(count: int) -> torch.Tensor:
+    return torch.randn(count, 3, TILE_PX, TILE_PX, generator=torch.Generator().manual_seed(count))
+
+
+def counting(compiler: Callable[[Encode], Encode]) -> tuple[Callable[[Encode], Encode], list[Encode]]:
+    """The compiler, and a list that grows by each call of it."""
+    calls: list[Encode] = []
+
+    def compile_and_count(encode: Encode) -> Encode:
+        calls.append(encode)
+        return compiler(encode)
+
+    return compile_and_count, calls
+
+
+def test_a_pass_is_compiled_once_and_for_one_number_of_tiles(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled, "_PRICE_SECONDS", 1e-9)
+    compiler, calls = counting(TRACE)
+    plain = network.vision.encode
+    network.encoder = encoder = CompiledEncoder(plain, "cpu", "here", compiler)
+    for count in (4, 4, 2, 4, 2, 4, 3):
+        found = network.encode(tiles(count))
+        with torch.inference_mode():
+            assert torch.allclose(found, plain(tiles(count)), atol=1e-5)
+    assert len(calls) == 1
+    assert encoder.num_tiles == 4
+    assert encoder.reason.startswith("vision: compiled for 4 tiles in ")
+    assert isinstance(kept_measurement("vision_compile", "here"), float)
+
+
+def test_short_work_is_not_compiled(network: Network) -> None:
+    compiler, calls = counting(TRACE)
+    network.encoder = encoder = CompiledEncoder(network.vision.encode, "cpu", "here", compiler)
+    for _ in range(20):
+        network.encode(tiles(4))
+    assert not calls
+    assert encoder.reason == "vision: plain"
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no compiler"), torch.OutOfMemoryError("out of memory")])
+def test_a_compiler_that_fails_is_asked_once_and_costs_no_caption(
+    network: Network, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    monkeypatch.setattr(compiled, "_PRICE_SECONDS", 1e-9)
+
+    def fails(tiles: torch.Tensor) -> torch.Tensor:
+        raise error
+
+    compiler, calls = counting(lambda encode: fails)
+    plain = network.vision.encode
+    network.encoder = encoder = CompiledEncoder(plain, "cpu", "here", compiler)
+    for _ in range(4):
+        found = network.encode(tiles(4))
+        with torch.inference_mode():
+            assert torch.equal(found, plain(tiles(4)))
+    assert len(calls) == 1
+    assert str(error) in encoder.reason
+
+
+def test_a_lost_device_is_told_at_once(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled, "_PRICE_SECONDS", 1e-9)
+
+    def fails(tiles: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    network.encoder = CompiledEncoder(network.vision.encode, "cpu", "here", lambda encode: fails)
+    network.encode(tiles(4))
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        network.encode(tiles(4))
+
+
+def test_a_price_known_from_before_counts(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled.keep_measurement("vision_compile", "here", 1e-9)
+    compiler, calls = counting(TRACE)
+    network.encoder = CompiledEncoder(network.vision.encode, "cpu", "here", compiler)
+    for _ in range(2):
+        network.encode(tiles(4))
+    assert len(calls) == 1
