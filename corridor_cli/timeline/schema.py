@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any, Final, Self
 
@@ -40,9 +39,8 @@ def timeline_bytes(timeline: Timeline, *, indent: int) -> bytes:
 
     Control and direction characters, which a terminal would obey or hide, are written as escapes.
     """
-    text = json.dumps(
-        timeline.model_dump(by_alias=True), ensure_ascii=False, allow_nan=False, indent=indent or None
-    )
+    # By pydantic: json.dumps indents in Python, ten times slower, and main does this beside a busy engine.
+    text = timeline.model_dump_json(by_alias=True, indent=indent or None)
     return (_UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n").encode("utf-8")
 
 
