@@ -54,6 +54,7 @@ class VideoWork:
     open: set[RequestKey] = field(default_factory=set)
     error: ErrorInfo | None = None
     is_decoded: bool = False
+    is_scan_reused: bool = False
     is_outdated: bool = False
     num_jobs: int = 0
     num_losses: int = 0
@@ -77,6 +78,8 @@ class VideoWork:
         """A guess from 0 to 1 of how much of this video is behind us, for the ETA alone."""
         if self.is_finished:
             return 1.0
+        if self.plan.caption_key is None:
+            return self.share_scanned
         num_known = len(self.captions) + len(self.open)
         captioned = len(self.captions) / num_known if num_known else 0.0
         return self.share_scanned * captioned
@@ -167,7 +170,7 @@ class VideoWork:
     def rescan(self) -> None:
         """Forget the known scan and all that was made from it: another one may find other scenes."""
         assert not self.open, "an answer to come would be taken for one of the new scan"
-        self.is_decoded = self.is_outdated = False
+        self.is_decoded = self.is_outdated = self.is_scan_reused = False
         self.record = None
         self.captions.clear()
         self.saved.clear()
