@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -52,4 +52,27 @@ def read_sets(sets: Sequence[str]) -> list[Override]:
                 hint="For example --set caption.max_new_tokens=64; `vlmtl config show` lists the keys.",
             )
         overrides.append(Override(key.strip(), value, f"--set {key.strip()}"))
+    return overrides
+
+
+def flag_overrides(parameters: Mapping[str, Any], flags: Mapping[str, tuple[str, str]]) -> list[Override]:
+    """The settings that a command's own flags give, `-q` and `-v` among them. Raises `UsageError`.
+
+    `flags` says for each parameter of the command which flag it is and which setting it stands for.
+    """
+    from corridor_cli.config import Override
+
+    overrides: list[Override] = []
+    for parameter, (flag, setting) in flags.items():
+        value = parameters[parameter]
+        if isinstance(value, (list, tuple)):
+            value = tuple(value) or None
+        if value is not None and value is not False:
+            overrides.append(Override(setting, value, flag))
+    if parameters["quiet"] and parameters["verbose"]:
+        raise UsageError("got both -q and -v, allowed: one of them")
+    if parameters["quiet"]:
+        overrides.append(Override("logging.level", "error", "-q"))
+    if parameters["verbose"]:
+        overrides.append(Override("logging.level", "debug", "-v"))
     return overrides

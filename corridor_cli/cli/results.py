@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
+from typing import IO
 
 from corridor_cli.errors import StorageError
+
+_PIECE_CHARS = 1024 * 1024
 
 
 def show(result: str) -> None:
@@ -12,10 +15,21 @@ def show(result: str) -> None:
 
     Raises `StorageError` when stdout cannot take it; a reader that left early ends the command quietly.
     """
+    _write(f"{result}\n")
+
+
+def show_file(text: IO[str]) -> None:
+    """Write all of a file's text to stdout, as `show` writes a result, piece by piece."""
+    text.seek(0)
+    while piece := text.read(_PIECE_CHARS):
+        _write(piece)
+
+
+def _write(text: str) -> None:
     if sys.stdout is None:
         raise StorageError("the result cannot be written: stdout is closed")
     try:
-        print(result, flush=True)
+        print(text, end="", flush=True)
     except BrokenPipeError:
         raise
     except OSError as error:

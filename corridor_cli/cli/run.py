@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from corridor_cli.cli.options import ConfigFile, LoadFormat, Preset, Set, read_sets
+from corridor_cli.cli.options import ConfigFile, LoadFormat, Preset, Set, flag_overrides, read_sets
 from corridor_cli.cli.results import show
 from corridor_cli.errors import UsageError, VlmtlError
 from corridor_cli.printable import printable
@@ -99,7 +99,7 @@ def run(
 
     inputs, output = _split(paths)
     options = RunOptions(dry_run=dry_run, force=force, retry_failed=retry_failed)
-    overrides = [*read_sets(sets or []), *_overrides(context.params)]
+    overrides = [*read_sets(sets or []), *flag_overrides(context.params, _FLAGS)]
     raise typer.Exit(_run(inputs, output, config, overrides, options, as_json=as_json))
 
 
@@ -116,25 +116,6 @@ def _split(paths: list[str]) -> tuple[list[str], Path]:
             hint="The last path is the folder to write to: vlmtl run videos/ out/",
         )
     return inputs, Path(output)
-
-
-def _overrides(parameters: dict[str, Any]) -> list[Override]:
-    from corridor_cli.config import Override
-
-    overrides: list[Override] = []
-    for parameter, (flag, setting) in _FLAGS.items():
-        value = parameters[parameter]
-        if isinstance(value, (list, tuple)):
-            value = tuple(value) or None
-        if value is not None and value is not False:
-            overrides.append(Override(setting, value, flag))
-    if parameters["quiet"] and parameters["verbose"]:
-        raise UsageError("got both -q and -v, allowed: one of them")
-    if parameters["quiet"]:
-        overrides.append(Override("logging.level", "error", "-q"))
-    if parameters["verbose"]:
-        overrides.append(Override("logging.level", "debug", "-v"))
-    return overrides
 
 
 def _run(

@@ -93,13 +93,14 @@ class VideoWork:
         return min(1.0, self.scanned_seconds / float(duration)) if duration else 0.0
 
     def wanted(self, save_pictures: bool) -> tuple[WantedPick, ...]:
-        """The picks of the known scan whose pixels are needed again."""
+        """The picks of the known scan whose pixels are needed again; without captions, for pictures alone."""
         assert self.record is not None
         found = []
         for scene, picks in zip(self.record.scenes, self.record.picks, strict=True):
             for pick in picks:
                 pick_id = (scene.index, pick.role)
-                for_model = pick.duplicate_of is None and pick_id not in self.captions
+                is_asked = self.plan.caption_key is not None and pick.duplicate_of is None
+                for_model = is_asked and pick_id not in self.captions
                 for_image = save_pictures and pick_id not in self.saved
                 if for_model or for_image:
                     found.append(WantedPick(scene.index, pick, for_model, for_image))
