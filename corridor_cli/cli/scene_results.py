@@ -68,7 +68,7 @@ class JsonForm:
 
 
 class CsvForm:
-    """A row a scene, in a file or on stdout (`target` None); with `has_paths` the video's path comes first."""
+    """A row a scene, in a file or on stdout (`target` None); with `has_paths` its video's path first."""
 
     def __init__(self, target: Path | None, *, has_paths: bool, fsync: bool) -> None:
         self._target = target
@@ -112,14 +112,17 @@ class TableForm:
 
     def take(self, listing: SceneListing) -> None:
         if not self._is_first:
-            self._console.print()
+            self._text.write("\n")
         self._is_first = False
-        for line in _head(listing):
-            self._console.print(line, style="bold")
-        if listing.record is not None:
-            self._console.print(_table(listing))
-        if listing.record is not None and listing.error is not None:
-            self._console.print(f"partial: {_why(listing)}")
+        with self._console.capture() as captured:
+            for line in _head(listing):
+                self._console.print(line, style="bold")
+            if listing.record is not None:
+                self._console.print(_table(listing))
+            if listing.record is not None and listing.error is not None:
+                self._console.print(f"partial: {_why(listing)}")
+        # rich fills every line up to the width of its table.
+        self._text.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
 
     def close(self) -> None:
         show_file(self._text)

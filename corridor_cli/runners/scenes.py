@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 from corridor_cli.errors import UsageError
 from corridor_cli.hosts.messages import WorkerSetup
-from corridor_cli.media.discover import InputProblem
 from corridor_cli.pipeline.plan import plan_scans
 from corridor_cli.pipeline.scene_lists import SceneLists, ScenesRequest, is_one_file
 from corridor_cli.pipeline.writer import Writer
 from corridor_cli.printable import printable
+from corridor_cli.runners.in_order import InOrder
 from corridor_cli.runners.inputs import find_inputs
 from corridor_cli.runners.outcomes import problem_outcome, total
 from corridor_cli.runners.scan_run import Plan, run_scans
@@ -49,7 +49,10 @@ def run_scenes(
     with ExitStack() as stack:
         lock = stack.enter_context(OutputLock(request.output)) if request.output else None
         plans = list(plan_scans(found.sources, settings))
-        in_order = _InOrder(found.problems, plans, sink)
+        for problem in found.problems:
+            facts = SourceFacts(problem.path, None, None)
+            sink(SceneListing(facts, problem.path, "failed", error=problem.error))
+        in_order = InOrder(map(_pending, plans), sink)
 
         def make_keeper(writer: Writer) -> SceneLists:
             return SceneLists(request, lock, settings, options, writer, in_order.take)
@@ -93,28 +96,8 @@ def _worker_setup(request: ScenesRequest, settings: Settings) -> WorkerSetup:
     return WorkerSetup(settings.decode, settings.scenes, save, 0, 0, (), with_scores)
 
 
-class _InOrder:
-    """Hands listings on in the order of the inputs, however they come in."""
-
-    def __init__(self, problems: Sequence[InputProblem], plans: Sequence[Plan], sink: Sink) -> None:
-        self._sink = sink
-        self._to_come = list(reversed(plans))
-        self._waiting: dict[str, SceneListing] = {}
-        for problem in problems:
-            facts = SourceFacts(problem.path, None, None)
-            sink(SceneListing(facts, problem.path, "failed", error=problem.error))
-
-    def take(self, listing: SceneListing) -> None:
-        self._waiting[listing.relative] = listing
-        while self._to_come and str(self._to_come[-1].source.relative) in self._waiting:
-            self._sink(self._waiting.pop(str(self._to_come.pop().source.relative)))
-
-    def close(self) -> None:
-        """The run is over: those that did not come are pending."""
-        for plan in reversed(self._to_come):
-            source = plan.source
-            facts = SourceFacts(str(source.path), source.size_bytes, None)
-            relative = str(source.relative)
-            pending = SceneListing(facts, relative, "pending")
-            self._sink(self._waiting.pop(relative, pending))
-        self._to_come.clear()
+def _pending(plan: Plan) -> SceneListing:
+    source = plan.source
+    return SceneListing(
+        SourceFacts(str(source.path), source.size_bytes, None), str(source.relative), "pending"
+    )

@@ -115,7 +115,7 @@ def _draw_header(draw: ImageDraw.ImageDraw, name: str, record: ScanRecord, numbe
     facts = [
         f"{len(record.scenes):,} scenes" if len(record.scenes) != 1 else "1 scene",
         timecode(record.duration),
-        f"{info.width_px}×{info.height_px} {info.video_codec}",
+        f"{info.width_px}x{info.height_px} {info.video_codec}",
         f"{record.num_frames:,} frames",
     ]
     if count > 1:
@@ -127,7 +127,7 @@ def _draw_header(draw: ImageDraw.ImageDraw, name: str, record: ScanRecord, numbe
 
 
 def _draw_caption(draw: ImageDraw.ImageDraw, cell: Cell, scene: Scene, changes: Sequence[Transition]) -> None:
-    """`3  00:00:02.480 – 00:00:03.120  0.64 s  cut`, and a bar in the colour of what opened the scene."""
+    """`3  00:00:02.480 - 00:00:03.120  0.64 s  cut`, and a bar in the colour of what opened the scene."""
     number = f"{scene.index}"
     draw.text((cell.left, cell.top), number, _INK, _font(18))
     left = cell.left + int(draw.textlength(number, _font(18))) + 10
@@ -141,7 +141,7 @@ def _draw_caption(draw: ImageDraw.ImageDraw, cell: Cell, scene: Scene, changes: 
 
 def _span(scene: Scene) -> str:
     length = float(scene.end - scene.start)
-    return f"{timecode(scene.start)} – {timecode(scene.end)}   {length:.2f} s"
+    return f"{timecode(scene.start)} - {timecode(scene.end)}   {length:.2f} s"
 
 
 def _words(scene: Scene, changes: Sequence[Transition]) -> Iterator[str]:
@@ -181,12 +181,12 @@ def _draw_tag(draw: ImageDraw.ImageDraw, left: int, bottom: int, text: str) -> N
 
 
 def _fitted(draw: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont, room_px: int) -> str:
-    """The text, its end replaced by an ellipsis where it is too long."""
+    """The text, its end replaced by dots where it is too long."""
     if draw.textlength(text, font) <= room_px:
         return text
-    while text and draw.textlength(f"{text}…", font) > room_px:
+    while text and draw.textlength(f"{text}...", font) > room_px:
         text = text[:-1]
-    return f"{text}…"
+    return f"{text}..."
 
 
 _fonts: dict[int, ImageFont.FreeTypeFont] = {}
