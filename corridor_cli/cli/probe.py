@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from corridor_cli.cli.options import ConfigFile, Set, read_sets
-from corridor_cli.cli.results import show
+from corridor_cli.cli.results import reason_of, show
 from corridor_cli.printable import printable
 from corridor_cli.records import ReaderChoice, VideoInfo
 
@@ -65,8 +65,8 @@ def probe(
 def report_lines(report: ProbeReport, width: int | None) -> Iterator[str]:
     """The report for people: the name, then a line a fact, broken at `width` columns (None: never)."""
     if report.probed is None:
-        why = f"failed: {report.error.message} ({report.error.type})" if report.error else "not finished"
-        yield printable(f"{report.relative}: {why}")
+        why = f"failed: {reason_of(report.error, report.relative)}" if report.error else "not finished"
+        yield f"{printable(report.relative)}: {why}"
         return
     yield printable(report.relative)
     for label, text in _facts(report):

@@ -6,6 +6,8 @@ import sys
 from typing import IO
 
 from corridor_cli.errors import StorageError
+from corridor_cli.printable import printable
+from corridor_cli.records import ErrorInfo
 
 _PIECE_CHARS = 1024 * 1024
 
@@ -23,6 +25,12 @@ def show_file(text: IO[str]) -> None:
     text.seek(0)
     while piece := text.read(_PIECE_CHARS):
         _write(piece)
+
+
+def reason_of(error: ErrorInfo, name: str) -> str:
+    """What the error says and its kind, safe to show after `name: `, which some messages begin with."""
+    message = error.message.removeprefix(f"{printable(name)}: ")
+    return printable(f"{message} ({error.type})")
 
 
 def _write(text: str) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from corridor_cli.cli.results import show_file
+from corridor_cli.cli.results import reason_of, show_file
 from corridor_cli.printable import printable
 from corridor_cli.telemetry import counted
 from corridor_cli.timeline.commit import write_atomically
@@ -145,7 +145,7 @@ def _head(listing: SceneListing) -> Iterator[str]:
 
 def _why(listing: SceneListing) -> str:
     error = listing.error
-    return printable(f"{error.message} ({error.type})") if error else "unknown"
+    return reason_of(error, listing.relative) if error else "unknown"
 
 
 def _table(listing: SceneListing) -> Table:

@@ -46,6 +46,9 @@ _BAR_COLOURS = {
     "file": "#009e73",
 }
 
+# Pillow's own font has ASCII only.
+_WIDE_FONTS = ("NotoSansCJK-Regular.ttc", "DejaVuSans.ttf", "LiberationSans-Regular.ttf")
+
 PictureOf = Callable[[int, Role], bytes | None]
 
 
@@ -121,7 +124,8 @@ def _draw_header(draw: ImageDraw.ImageDraw, name: str, record: ScanRecord, numbe
     if count > 1:
         facts.append(f"page {number + 1} of {count}")
     room = PAGE_WIDTH_PX - 2 * _MARGIN_PX
-    draw.text((_MARGIN_PX, _MARGIN_PX - 6), _fitted(draw, printable(name), _font(20), room), _INK, _font(20))
+    name, font = _legible(printable(name), 20)
+    draw.text((_MARGIN_PX, _MARGIN_PX - 6), _fitted(draw, name, font, room), _INK, font)
     line = "  ·  ".join(facts)
     draw.text((_MARGIN_PX, _MARGIN_PX + 18), _fitted(draw, line, _font(14), room), _FAINT, _font(14))
 
@@ -187,6 +191,17 @@ def _fitted(draw: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont, 
     while text and draw.textlength(f"{text}...", font) > room_px:
         text = text[:-1]
     return f"{text}..."
+
+
+def _legible(name: str, size_px: int) -> tuple[str, ImageFont.FreeTypeFont]:
+    """The name and a font that has its letters: that of the machine beyond ASCII, or `?` where it has none."""
+    if not name.isascii():
+        for file in _WIDE_FONTS:
+            try:
+                return name, ImageFont.truetype(file, size_px)
+            except OSError:
+                continue
+    return name.encode("ascii", "replace").decode("ascii"), _font(size_px)
 
 
 _fonts: dict[int, ImageFont.FreeTypeFont] = {}
