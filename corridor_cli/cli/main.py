@@ -34,8 +34,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run", cls=run.RunCommand)(run.run)
-app.command("scenes", short_help="Find scenes without captioning them.")(scenes.scenes)
-app.command("probe", short_help="Tell what would be decoded of a file, and why.")(probe.probe)
+app.command("scenes", cls=scenes.ScenesCommand, short_help="Find scenes without captioning them.")(
+    scenes.scenes
+)
+app.command("probe", cls=probe.ProbeCommand, short_help="Tell what would be decoded of a file, and why.")(
+    probe.probe
+)
 app.add_typer(config.app, name="config")
 app.add_typer(models.app, name="models")
 app.command("schema")(schema.schema)

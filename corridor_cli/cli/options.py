@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from corridor_cli.errors import ExitCode, UsageError
 from corridor_cli.printable import printable
@@ -30,6 +31,25 @@ Set = Annotated[
         "--set", metavar="KEY=VALUE", help="Set one setting, as caption.max_new_tokens=64; repeatable."
     ),
 ]
+Include = Annotated[
+    list[str] | None, typer.Option(metavar="PATTERN", help="Take only files like this; repeatable.")
+]
+Exclude = Annotated[
+    list[str] | None, typer.Option(metavar="PATTERN", help="Leave files like this out; repeatable.")
+]
+Limit = Annotated[str | None, typer.Option(metavar="N", help="Take only the first N files.")]
+FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first input that fails.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Tell errors only.")]
+LogFormat = Annotated[str | None, typer.Option(metavar="text|json", help="How to write on stderr.")]
+
+
+class PlainUsage(TyperCommand):
+    """Shows its arguments as `usage` says; typer itself would write `{INPUT... OUTPUT}...`."""
+
+    usage = ""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        return ["[OPTIONS]", self.usage]
 
 
 def ask_for_command(context: typer.Context) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from corridor_cli.cli.options import ConfigFile, Set, read_sets
+from corridor_cli.cli.options import ConfigFile, PlainUsage, Set, read_sets
 from corridor_cli.cli.results import reason_of, show
 from corridor_cli.printable import printable
 from corridor_cli.records import ReaderChoice, VideoInfo
@@ -30,15 +30,22 @@ _TOLD = {
 }  # fmt: skip
 
 
+class ProbeCommand(PlainUsage):
+    """Shows its argument as it is meant."""
+
+    usage = "FILE..."
+
+
 def probe(
-    inputs: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files, folders or patterns.")],
+    inputs: Annotated[list[str], typer.Argument(metavar="FILE...", hidden=True)],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
     config: ConfigFile = None,
     sets: Set = None,
 ) -> None:
     """Tell what would be decoded of each file, by which reader and why, without scanning it.
 
-    Files are opened in a process of their own: one that hangs or crashes the decoder is reported as failed.
+    FILE may be a folder (with all below it) or a pattern too. Files are opened in a process of their own: one
+    that hangs or crashes the decoder is reported as failed.
     """
     import json
     from dataclasses import replace

@@ -38,9 +38,11 @@ _SPOOL_BYTES = 4 * 1024 * 1024
 
 
 class Form(Protocol):
-    """One form of the results. `close` writes it, once all listings were taken."""
+    """One form of the results. `show` writes it, once all listings were taken."""
 
     def take(self, listing: SceneListing) -> None: ...
+
+    def show(self) -> None: ...
 
     def close(self) -> None: ...
 
@@ -62,9 +64,12 @@ class JsonForm:
         self._text.write(f"{'' if self._is_first else ','}\n{document}")
         self._is_first = False
 
-    def close(self) -> None:
+    def show(self) -> None:
         self._text.write("]\n}\n" if self._is_first else "\n  ]\n}\n")
         show_file(self._text)
+
+    def close(self) -> None:
+        self._text.close()
 
 
 class CsvForm:
@@ -82,12 +87,15 @@ class CsvForm:
         for row in csv_rows(listing):
             self._text.write(csv_line(*path, *row))
 
-    def close(self) -> None:
+    def show(self) -> None:
         if self._target is None:
             show_file(self._text)
         else:
             self._text.seek(0)
             write_atomically(self._target, self._text.read().encode("utf-8"), fsync=self._fsync)
+
+    def close(self) -> None:
+        self._text.close()
 
 
 class TableForm:
@@ -124,8 +132,11 @@ class TableForm:
         # rich fills every line up to the width of its table.
         self._text.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
 
-    def close(self) -> None:
+    def show(self) -> None:
         show_file(self._text)
+
+    def close(self) -> None:
+        self._text.close()
 
 
 def _head(listing: SceneListing) -> Iterator[str]:

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from corridor_cli.cli.options import ConfigFile, Set, flag_overrides, read_sets
+from corridor_cli.cli.options import (
+    ConfigFile,
+    Exclude,
+    FailFast,
+    Include,
+    Limit,
+    LogFormat,
+    PlainUsage,
+    Quiet,
+    Set,
+    flag_overrides,
+    read_sets,
+)
 from corridor_cli.errors import UsageError, VlmtlError
 from corridor_cli.printable import printable
 
@@ -33,9 +46,15 @@ _FLAGS = {
 }
 
 
+class ScenesCommand(PlainUsage):
+    """Shows its argument as it is meant."""
+
+    usage = "INPUT..."
+
+
 def scenes(
     context: typer.Context,
-    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Files, folders or patterns.")],
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", hidden=True)],
     output: Annotated[
         Path | None,
         typer.Option(metavar="OUTPUT", help="Share scan records with `vlmtl run INPUT OUTPUT`."),
@@ -63,30 +82,23 @@ def scenes(
     workers: Annotated[
         str | None, typer.Option(metavar="auto|N", help="Videos that are decoded together.")
     ] = None,
-    include: Annotated[
-        list[str] | None, typer.Option(metavar="PATTERN", help="Take only files like this; repeatable.")
-    ] = None,
-    exclude: Annotated[
-        list[str] | None, typer.Option(metavar="PATTERN", help="Leave files like this out; repeatable.")
-    ] = None,
-    limit: Annotated[str | None, typer.Option(metavar="N", help="Take only the first N files.")] = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    limit: Limit = None,
     force: Annotated[bool, typer.Option("--force", help="Scan again what is recorded.")] = False,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Scan again what is recorded as damaged.")
     ] = False,
-    fail_fast: Annotated[
-        bool, typer.Option("--fail-fast", help="Stop at the first input that fails.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Tell errors only.")] = False,
+    fail_fast: FailFast = False,
+    quiet: Quiet = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Tell of each video.")] = False,
-    log_format: Annotated[
-        str | None, typer.Option(metavar="text|json", help="How to write on stderr.")
-    ] = None,
+    log_format: LogFormat = None,
 ) -> None:
     """Find the scenes of videos, without captions and without a model.
 
-    Prints a table a video. With --output the scans are recorded as `vlmtl run` records them, so that neither
-    command scans a file twice; without it nothing is written but what was asked for.
+    INPUT is a file, a folder (with all below it) or a pattern. Prints a table a video. With --output the
+    scans are recorded as `vlmtl run` records them, so that neither command scans a file twice; without it
+    nothing is written but what was asked for.
 
     A path of --csv or --stats that ends in .csv is one file, any other a folder with a file for each video;
     --csv - writes to stdout. CSV of one video named itself has exactly the columns that the detector `file`
@@ -94,31 +106,27 @@ def scenes(
     """
     if as_json and csv == "-":
         raise UsageError("got both --json and --csv -, allowed: one of them on stdout")
-    overrides = [*read_sets(sets or []), *flag_overrides(context.params, _FLAGS)]
+    for flag, folder in (("--output", output), ("--sheet", sheet)):
+        if folder is not None and folder.is_file():
+            raise UsageError(f"{flag} is {printable(folder)}, which is a file, allowed: a folder, new or not")
     from corridor_cli.config import load_settings
-    from corridor_cli.pipeline.scene_lists import ScenesRequest, is_one_file
     from corridor_cli.telemetry import RunOptions
+
+    overrides = [*read_sets(sets or []), *flag_overrides(context.params, _FLAGS)]
+    settings = load_settings(config, overrides, os.environ).settings
+    request = _request(output, csv, stats, sheet)
+    is_one_video = len(inputs) == 1 and Path(inputs[0]).is_file()
+    forms = _forms(csv, as_json, is_one_video, settings)
+    options = RunOptions(force=force, retry_failed=retry_failed)
+    raise typer.Exit(_run(inputs, request, settings, options, forms))
+
+
+def _request(output: Path | None, csv: str | None, stats: Path | None, sheet: Path | None) -> ScenesRequest:
+    from corridor_cli.pipeline.scene_lists import ScenesRequest, is_one_file
     from corridor_cli.timeline.layout import OutputLayout
 
-    for flag, folder in (("--output", output), ("--sheet", sheet)):
-        _require_folder(flag, folder)
-    csv_path = Path(csv) if csv not in (None, "-") else None
-    loaded = load_settings(config, overrides, os.environ)
-    request = ScenesRequest(
-        output=OutputLayout(output.resolve()) if output else None,
-        stats=stats,
-        sheet=sheet,
-        csv=csv_path if csv_path and not is_one_file(csv_path) else None,
-    )
-    is_one_video = len(inputs) == 1 and Path(inputs[0]).is_file()
-    forms = _forms(csv, as_json, is_one_video, loaded.settings)
-    options = RunOptions(force=force, retry_failed=retry_failed)
-    raise typer.Exit(_run(inputs, request, loaded.settings, options, forms))
-
-
-def _require_folder(flag: str, path: Path | None) -> None:
-    if path is not None and path.is_file():
-        raise UsageError(f"{flag} is {printable(path)}, which is a file, allowed: a folder, new or not")
+    folder = None if csv is None or csv == "-" or is_one_file(Path(csv)) else Path(csv)
+    return ScenesRequest(OutputLayout(output.resolve()) if output else None, stats, sheet, folder)
 
 
 def _forms(csv: str | None, as_json: bool, is_one_video: bool, settings: Settings) -> list[Form]:
@@ -160,9 +168,12 @@ def _run(
         else:
             failure = None
             reporter.run_finished(outcome, sys.argv[1:], is_dry_run=False)
-    # What was found is shown also when the run could not go on.
-    for form in forms if num_listings or failure is None else ():
-        form.close()
+    with ExitStack() as stack:
+        for form in forms:
+            stack.callback(form.close)
+        # What was found is shown also when the run could not go on.
+        for form in forms if num_listings or failure is None else ():
+            form.show()
     if failure is None:
         return outcome.exit_code
     if settings.logging.format == "json":

@@ -111,3 +111,6 @@ class ScanKeeper:
 
     def forget_captions(self, video: VideoWork) -> None:
         """There are none."""
+
+    def close(self) -> None:
+        """The run is over, whichever way."""

@@ -160,13 +160,14 @@ class Pipeline:
         return Request(key, self._settings.caption.prompt, (picked.frame,), self._generation)
 
     def _scan_ended(self, video: VideoWork, end: ScanEnd) -> None:
-        if video.record is not None and end.error is not None:
-            video.outdated(f"the known scan did not fit the file: {end.error.message}")
-        else:
-            if video.record is not None and end.reader is not None:
-                video.picks_reader = end.reader
+        if video.record is None:
             video.scan_ended(end)
             self._keeper.save_scan(video)
+        elif end.error is not None:
+            video.outdated(f"the known scan did not fit the file: {end.error.message}")
+        else:
+            video.picks_reader = end.reader or video.picks_reader
+            video.scan_ended(end)
         self._finish_if_done(video)
 
     def _job_lost(self, lost: JobLost) -> None:

@@ -45,7 +45,7 @@ class ScenesRequest:
     csv: Path | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Kept:
     """What is put aside of one video until it is finished."""
 
@@ -78,6 +78,7 @@ class SceneLists(ScanKeeper):
         self._on_listing = on_listing
         self._fsync = settings.output.fsync
         self._kept: dict[int, _Kept] = {}
+        self._handed_over: set[_Kept] = set()
 
     # --- while it goes on ---
 
@@ -141,7 +142,8 @@ class SceneLists(ScanKeeper):
             self._draw_sheets(video.relative, record, kept) if record else (),
             self._write_scores(video.relative, kept) if kept.num_score_parts else None,
         )
-        self._writer.submit(kept.close)
+        self._handed_over.add(kept)
+        self._writer.submit(partial(self._let_go, kept))
         if record is not None and self._request.csv is not None:
             path = self._request.csv / f"{output_name(video.relative)}.scenes{FILE_SUFFIX}"
             self._writer.submit(partial(_write_scenes, path, listing, self._fsync))
@@ -161,6 +163,15 @@ class SceneLists(ScanKeeper):
         source = plan.source
         facts = SourceFacts(str(source.path), source.size_bytes, None)
         self._on_listing(SceneListing(facts, str(source.relative), "failed", error=plan.error))
+
+    def close(self) -> None:
+        """The run is over, whichever way: nothing stays aside."""
+        for kept in (*self._kept.values(), *self._handed_over):
+            kept.close()
+
+    def _let_go(self, kept: _Kept) -> None:
+        kept.close()
+        self._handed_over.discard(kept)
 
     def _draw_sheets(self, relative: str, record: ScanRecord, kept: _Kept) -> tuple[Path, ...]:
         folder = self._request.sheet

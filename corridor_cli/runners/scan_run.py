@@ -33,6 +33,8 @@ class ScanOnlyKeeper(Keeper, Protocol):
 
     def fail_unreadable(self, plan: UnreadableSource) -> None: ...
 
+    def close(self) -> None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class ScanRun:
@@ -58,9 +60,9 @@ def run_scans(
     reporter.run_planned(RunPlan(len(plans), 0, output))
     tally = Tally(videos, num_problems + len(unreadable), is_captioning=False)
     writer = Writer()
+    keeper = make_keeper(writer)
     stopped_by = None
     try:
-        keeper = make_keeper(writer)
         done = [unreadable_outcome(plan) for plan in unreadable]
         for plan, outcome in zip(unreadable, done, strict=True):
             keeper.fail_unreadable(plan)
@@ -73,6 +75,7 @@ def run_scans(
                 stopped_by = signals.exit_code
     finally:
         writer.close()
+        keeper.close()
     writer.check()
     by_relative = {outcome.relative: outcome for outcome in done}
     outcomes = [by_relative.get(str(plan.source.relative)) or _pending(plan) for plan in plans]

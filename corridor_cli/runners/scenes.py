@@ -44,8 +44,10 @@ def run_scenes(
     Raises `VlmtlError` where the whole run cannot go on.
     """
     started = time.monotonic()
+    if request.stats is not None:
+        _check_detector(settings)
     found = find_inputs(inputs, settings, request.output.root if request.output else None)
-    _check_stats(request.stats, settings, len(found.sources))
+    _check_num_stats(request.stats, len(found.sources))
     with ExitStack() as stack:
         lock = stack.enter_context(OutputLock(request.output)) if request.output else None
         plans = list(plan_scans(found.sources, settings))
@@ -69,16 +71,17 @@ def run_scenes(
     return total(outcomes, run.tally, run.stopped_by, time.monotonic() - started)
 
 
-def _check_stats(stats: Path | None, settings: Settings, num_videos: int) -> None:
-    if stats is None:
-        return
+def _check_detector(settings: Settings) -> None:
     if settings.scenes.detector in _WITHOUT_SCORES:
         raise UsageError(
             f"--stats with scenes.detector {settings.scenes.detector}, which measures nothing, allowed: a "
             "detector that gives scores",
             hint="For example --detector adaptive.",
         )
-    if is_one_file(stats) and num_videos > 1:
+
+
+def _check_num_stats(stats: Path | None, num_videos: int) -> None:
+    if stats is not None and is_one_file(stats) and num_videos > 1:
         raise UsageError(
             f"--stats is the file {printable(stats)} and there are {counted(num_videos, 'video')}, "
             "allowed: a folder, which gets a file for each",

@@ -173,7 +173,7 @@ def _draw_pick(
         page.paste(fitted, (left + (width - size[0]) // 2, top + (height - size[1]) // 2))
     if pick is not None:
         text = timecode(pick.time)[3:] if pick.time < 3600 else timecode(pick.time)
-        _draw_tag(draw, left, top + height, f"{text} ={pick.duplicate_of}" if pick.duplicate_of else text)
+        _draw_tag(draw, left, top + height, f"{text} like {pick.duplicate_of}" if pick.duplicate_of else text)
 
 
 def _draw_tag(draw: ImageDraw.ImageDraw, left: int, bottom: int, text: str) -> None:
@@ -194,7 +194,7 @@ def _fitted(draw: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont, 
 
 
 def _legible(name: str, size_px: int) -> tuple[str, ImageFont.FreeTypeFont]:
-    """The name and a font that has its letters: that of the machine beyond ASCII, or `?` where it has none."""
+    """The name and a font that has its letters: beyond ASCII one of the machine, or `?` where it has none."""
     if not name.isascii():
         for file in _WIDE_FONTS:
             try:
