@@ -6,7 +6,7 @@ import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,6 +28,7 @@ from corridor_cli.printable import printable
 
 if TYPE_CHECKING:
     from corridor_cli.cli.scene_results import Form
+    from corridor_cli.config import Override
     from corridor_cli.pipeline.scene_lists import ScenesRequest
     from corridor_cli.settings import Settings
     from corridor_cli.telemetry import RunOptions
@@ -109,16 +110,26 @@ def scenes(
     for flag, folder in (("--output", output), ("--sheet", sheet)):
         if folder is not None and folder.is_file():
             raise UsageError(f"{flag} is {printable(folder)}, which is a file, allowed: a folder, new or not")
+    overrides = [*read_sets(sets or []), *flag_overrides(context.params, _FLAGS)]
+    request = _request(output, csv, stats, sheet)
+    raise typer.Exit(_prepare(inputs, request, config, overrides, context.params))
+
+
+def _prepare(
+    inputs: list[str],
+    request: ScenesRequest,
+    config: Path | None,
+    overrides: list[Override],
+    parameters: dict[str, Any],
+) -> int:
     from corridor_cli.config import load_settings
     from corridor_cli.telemetry import RunOptions
 
-    overrides = [*read_sets(sets or []), *flag_overrides(context.params, _FLAGS)]
     settings = load_settings(config, overrides, os.environ).settings
-    request = _request(output, csv, stats, sheet)
     is_one_video = len(inputs) == 1 and Path(inputs[0]).is_file()
-    forms = _forms(csv, as_json, is_one_video, settings)
-    options = RunOptions(force=force, retry_failed=retry_failed)
-    raise typer.Exit(_run(inputs, request, settings, options, forms))
+    forms = _forms(parameters["csv"], parameters["as_json"], is_one_video, settings)
+    options = RunOptions(force=parameters["force"], retry_failed=parameters["retry_failed"])
+    return _run(inputs, request, settings, options, forms)
 
 
 def _request(output: Path | None, csv: str | None, stats: Path | None, sheet: Path | None) -> ScenesRequest:
