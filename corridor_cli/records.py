@@ -219,7 +219,7 @@ class FrameScore(NamedTuple):
     detector's own unit; `score` is None for the first frame.
 
     `transition` says how far the frames up to this one are from being a blend of two pictures (0 is one);
-    None where nothing changes, or where nobody looked.
+    None where nothing changes gradually, or where nobody looked.
     """
 
     frame_index: int

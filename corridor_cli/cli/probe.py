@@ -16,10 +16,10 @@ import typer
 from corridor_cli.cli.options import ConfigFile, PlainUsage, Set, read_sets
 from corridor_cli.cli.results import reason_of, show
 from corridor_cli.printable import printable
-from corridor_cli.records import ReaderChoice, VideoInfo
 
 if TYPE_CHECKING:
     from corridor_cli.pipeline.probes import Limit, ProbeReport
+    from corridor_cli.records import ReaderChoice, VideoInfo
 
 _LABEL_WIDTH = 12
 # Facts that have a line of their own below; any other is told by its name.

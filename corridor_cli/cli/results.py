@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from corridor_cli.errors import StorageError
 from corridor_cli.printable import printable
-from corridor_cli.records import ErrorInfo
+
+if TYPE_CHECKING:
+    from corridor_cli.records import ErrorInfo
 
 _PIECE_CHARS = 1024 * 1024
 

@@ -23,7 +23,7 @@ class ScoreLog:
         self._rows.append(FrameScore(frame_index, time, score, threshold, None))
 
     def blended(self, frame_index: int, residual: float | None) -> None:
-        """How far the frames up to this one are from being a blend; None where nothing changes."""
+        """How far the frames up to this one are from being a blend; None where nothing changes gradually."""
         if residual is not None:
             self._residuals[frame_index] = residual
 

@@ -187,12 +187,17 @@ def blend_weights(thumbs: NDArray[np.float64]) -> NDArray[np.float64] | None:
 
 def blend_residual(thumbs: NDArray[np.float64]) -> float | None:
     """What the thumbs leave beside the line from first to last, as a share of its length: what
-    `blend_weights` holds against `MAX_RESIDUAL`. None where the two are too much alike."""
+    `blend_weights` holds against `MAX_RESIDUAL`. None where the two are too much alike, or the way from one
+    to the other is no gradual one."""
     way = thumbs[-1] - thumbs[0]
     if np.abs(way).sum() < MIN_WINDOW_DISTANCE * SCALE * _SIZE / 3:
         return None
     length = np.einsum("i,i", way, way)
-    return float(np.mean([_residual(thumb - thumbs[0], way, length) for thumb in thumbs]))
+    inner = thumbs - thumbs[0]
+    steps = np.diff(np.einsum("ij,j->i", inner, way) / length)
+    if steps.max() > MAX_STEP or steps.min() < -MAX_FALL:
+        return None
+    return float(np.mean([_residual(each, way, length) for each in inner]))
 
 
 def _residual(inner: NDArray[np.float64], way: NDArray[np.float64], length: float) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import Literal
 
 import numpy as np
@@ -55,8 +54,7 @@ def test_only_a_blend_comes_near_to_being_one() -> None:
     rows, _ = scores("adaptive")
     near = [row.frame_index for row in rows if row.transition is not None and row.transition <= MAX_RESIDUAL]
     assert near
-    assert all(80 < frame <= 80 + 16 + 28 for frame in near)
-    assert rows[20].time == Fraction(20, 30)
+    assert all(64 < frame <= 80 + 28 for frame in near), "the blend is from 64 to 80"
     assert rows[-1].transition is None, "nothing changes in a still picture"
 
 
