@@ -107,9 +107,6 @@ def scenes(
     """
     if as_json and csv == "-":
         raise UsageError("got both --json and --csv -, allowed: one of them on stdout")
-    for flag, folder in (("--output", output), ("--sheet", sheet)):
-        if folder is not None and folder.is_file():
-            raise UsageError(f"{flag} is {printable(folder)}, which is a file, allowed: a folder, new or not")
     overrides = [*read_sets(sets or []), *flag_overrides(context.params, _FLAGS)]
     request = _request(output, csv, stats, sheet)
     raise typer.Exit(_prepare(inputs, request, config, overrides, context.params))
@@ -125,11 +122,27 @@ def _prepare(
     from corridor_cli.config import load_settings
     from corridor_cli.telemetry import RunOptions
 
+    _require_folders(request)
     settings = load_settings(config, overrides, os.environ).settings
     is_one_video = len(inputs) == 1 and Path(inputs[0]).is_file()
     forms = _forms(parameters["csv"], parameters["as_json"], is_one_video, settings)
     options = RunOptions(force=parameters["force"], retry_failed=parameters["retry_failed"])
     return _run(inputs, request, settings, options, forms)
+
+
+def _require_folders(request: ScenesRequest) -> None:
+    from corridor_cli.pipeline.scene_lists import is_one_file
+
+    stats = None if request.stats is None or is_one_file(request.stats) else request.stats
+    output = request.output.root if request.output else None
+    paths = {"--output": output, "--sheet": request.sheet, "--stats": stats, "--csv": request.csv}
+    for flag, path in paths.items():
+        if path is not None and path.is_file():
+            is_table = flag in ("--stats", "--csv")
+            raise UsageError(
+                f"{flag} is {printable(path)}, which is a file, allowed: a folder, new or not",
+                hint="A path that ends in .csv is one file." if is_table else "Name a folder.",
+            )
 
 
 def _request(output: Path | None, csv: str | None, stats: Path | None, sheet: Path | None) -> ScenesRequest:
@@ -159,6 +172,7 @@ def _run(
     inputs: list[str], request: ScenesRequest, settings: Settings, options: RunOptions, forms: list[Form]
 ) -> int:
     from corridor_cli.cli.reporting import open_reporter
+    from corridor_cli.pipeline.spool import temporary_folder_error
     from corridor_cli.runners.scenes import run_scenes
 
     num_listings = 0
@@ -166,8 +180,11 @@ def _run(
     def take(listing: SceneListing) -> None:
         nonlocal num_listings
         num_listings += 1
-        for form in forms:
-            form.take(listing)
+        try:
+            for form in forms:
+                form.take(listing)
+        except OSError as error:
+            raise temporary_folder_error(error) from error
 
     with open_reporter(settings.logging, sys.stderr) as reporter:
         try:

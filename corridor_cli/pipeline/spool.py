@@ -24,10 +24,7 @@ class Spool:
             place = self._file.seek(0, os.SEEK_END)
             self._file.write(data)
         except OSError as error:
-            raise StorageError(
-                f"The temporary folder {tempfile.gettempdir()} cannot be written to: {error.strerror}.",
-                hint="Free some space there, or set TMPDIR to another folder.",
-            ) from error
+            raise temporary_folder_error(error) from error
         self._places[key] = place, len(data)
 
     def get(self, key: Hashable) -> bytes | None:
@@ -41,3 +38,11 @@ class Spool:
     def close(self) -> None:
         """Throw everything away."""
         self._file.close()
+
+
+def temporary_folder_error(error: OSError) -> StorageError:
+    """The foreign error as ours."""
+    return StorageError(
+        f"The temporary folder {tempfile.gettempdir()} cannot be written to: {error.strerror}.",
+        hint="Free some space there, or set TMPDIR to another folder.",
+    )

@@ -80,6 +80,8 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         (["scenes"], "Missing argument 'INPUT...'"),
         (["scenes", "a", "--json", "--csv", "-"], "got both --json and --csv -, allowed: one of them"),
         (["scenes", "a", "--sheet", __file__], "which is a file, allowed: a folder, new or not"),
+        (["scenes", "a", "--stats", __file__], "which is a file, allowed: a folder, new or not"),
+        (["scenes", "a", "--csv", __file__], "which is a file, allowed: a folder, new or not"),
         (
             ["scenes", ".", "--stats", "s", "--detector", "none"],
             "which measures nothing, allowed: a detector",
