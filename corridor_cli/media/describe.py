@@ -62,7 +62,7 @@ def _details(stream: Any) -> Iterator[str]:
         yield "attached picture"
     if stream.disposition & Disposition.default:
         yield "default"
-    if language := stream.metadata.get("language"):
+    if (language := stream.metadata.get("language", "und")) != "und":  # undetermined
         yield f"language {language}"
     if stream.start_time and stream.time_base:
         yield f"starts at {float(stream.start_time * stream.time_base):.3f} s"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,14 +94,13 @@ def csv_line(*values: str | int | float | None) -> str:
 
 def transitions_of(record: ScanRecord) -> list[list[Transition]]:
     """For each scene the transitions that belong to it: the one it begins in, or those inside it."""
-    found: list[list[Transition]] = [[] for _ in record.scenes]
+    starts = [scene.start for scene in record.scenes]
+    found: list[list[Transition]] = [[] for _ in starts]
     for each in record.transitions:
+        last = bisect_right(starts, each.end) - 1
+        begins_in_it = each.start < starts[last]
         middle = (each.start + each.end) / 2
-        for scene in reversed(record.scenes):
-            begins_in_it = each.start < scene.start <= each.end
-            if begins_in_it or scene.start <= middle:
-                found[scene.index].append(each)
-                break
+        found[last if begins_in_it else max(bisect_right(starts, middle) - 1, 0)].append(each)
     return found
 
 
