@@ -144,7 +144,8 @@ class FrameRef(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PickedFrame:
-    """A pick with its pixels: `frame` is None for a duplicate or a pick whose caption is known already.
+    """A pick with its pixels: `frame` is None for a duplicate, for a pick whose caption is known already, and
+    where nothing is captioned.
 
     `image` is the encoded picture to save (JPEG), or None when none is wanted.
     """
@@ -179,6 +180,15 @@ class ScanJob:
 
 
 @dataclass(frozen=True, slots=True)
+class ProbeJob:
+    """One video to open and describe, without scanning it. `attempt` as in `ScanJob`."""
+
+    video: int
+    path: str
+    attempt: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class SlotsFreed:
     """Slots whose pixels nobody needs any more."""
 
@@ -202,6 +212,50 @@ class SceneFrames:
     scene_index: int
     scene: Scene | None
     picks: tuple[PickedFrame, ...]
+
+
+class FrameScore(NamedTuple):
+    """What was measured for one frame: the detector's score and what it had to reach to be a cut, both in the
+    detector's own unit; `score` is None for the first frame.
+
+    `transition` says how far the frames up to this one are from being a blend of two pictures (0 is one);
+    None where nothing changes gradually, or where nobody looked.
+    """
+
+    frame_index: int
+    time: Fraction
+    score: float | None
+    threshold: float
+    transition: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRows:
+    """What was measured for some more frames of a video that is being scanned, in order."""
+
+    video: int
+    rows: tuple[FrameScore, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFacts:
+    """One stream of a container: its kind, its codec (None: no decoder knows it), and what else it states."""
+
+    index: int
+    kind: str
+    codec: str | None
+    details: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VideoProbed:
+    """What is known of a video without scanning it: its facts, its streams, who would read it for what."""
+
+    video: int
+    info: VideoInfo
+    streams: tuple[StreamFacts, ...]
+    scan_reader: ReaderChoice
+    picks_reader: ReaderChoice
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ class VideoOutcome:
     `found` is what an earlier run had left: nothing (new), a finished timeline with the same keys (done), one
     with other keys (stale), or one that waits for a retry (partial, failed). `skipped` means nothing was done
     for it in this run, `pending` that the run ended, or a dry run stopped, before it was finished.
+    `is_scan_reused` says that its scenes were known from an earlier scan.
     """
 
     path: str
@@ -47,11 +48,13 @@ class VideoOutcome:
     timeline_path: Path | None = None
     num_scenes: int = 0
     error: ErrorInfo | None = None
+    is_scan_reused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RunOutcome:
-    """What became of all inputs, and the exit code that says so."""
+    """What became of all inputs, and the exit code that says so. `num_captions` is None in a run that only
+    scans."""
 
     exit_code: ExitCode
     num_complete: int
@@ -60,24 +63,26 @@ class RunOutcome:
     num_skipped: int
     num_pending: int
     num_scenes: int
-    num_captions: int
+    num_captions: int | None
     wall_seconds: float
     videos: tuple[VideoOutcome, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """How much there is to do, once the inputs are known: `num_skipped` of `num_videos` need nothing."""
+    """How much there is to do, once the inputs are known: `num_skipped` of `num_videos` need nothing.
+    `output` is None where no folder of documents is written."""
 
     num_videos: int
     num_skipped: int
-    output: Path
+    output: Path | None
 
 
 @dataclass(frozen=True, slots=True)
 class Counters:
     """Where the run stands. Skipped videos are not counted; `captions_pending` are asked for and not answered
-    yet. `share_done` (0 to 1, of all work), `memory_bytes` and `eta_seconds` are None while unknown."""
+    yet. `share_done` (0 to 1, of all work), `memory_bytes` and `eta_seconds` are None while unknown.
+    `is_captioning` is false in a run that only scans."""
 
     videos_done: int
     videos_total: int
@@ -91,6 +96,7 @@ class Counters:
     share_done: float | None = None
     memory_bytes: int | None = None
     eta_seconds: float | None = None
+    is_captioning: bool = True
 
 
 class Reporter(Protocol):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from corridor_cli.errors import ExitCode, UsageError
 from corridor_cli.printable import printable
@@ -30,6 +31,25 @@ Set = Annotated[
         "--set", metavar="KEY=VALUE", help="Set one setting, as caption.max_new_tokens=64; repeatable."
     ),
 ]
+Include = Annotated[
+    list[str] | None, typer.Option(metavar="PATTERN", help="Take only files like this; repeatable.")
+]
+Exclude = Annotated[
+    list[str] | None, typer.Option(metavar="PATTERN", help="Leave files like this out; repeatable.")
+]
+Limit = Annotated[str | None, typer.Option(metavar="N", help="Take only the first N files.")]
+FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first input that fails.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Tell errors only.")]
+LogFormat = Annotated[str | None, typer.Option(metavar="text|json", help="How to write on stderr.")]
+
+
+class PlainUsage(TyperCommand):
+    """Shows its arguments as `usage` says; typer itself would write `{INPUT... OUTPUT}...`."""
+
+    usage = ""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        return ["[OPTIONS]", self.usage]
 
 
 def ask_for_command(context: typer.Context) -> None:
@@ -52,4 +72,27 @@ def read_sets(sets: Sequence[str]) -> list[Override]:
                 hint="For example --set caption.max_new_tokens=64; `vlmtl config show` lists the keys.",
             )
         overrides.append(Override(key.strip(), value, f"--set {key.strip()}"))
+    return overrides
+
+
+def flag_overrides(parameters: Mapping[str, Any], flags: Mapping[str, tuple[str, str]]) -> list[Override]:
+    """The settings that a command's own flags give, `-q` and `-v` among them. Raises `UsageError`.
+
+    `flags` says for each parameter of the command which flag it is and which setting it stands for.
+    """
+    from corridor_cli.config import Override
+
+    overrides: list[Override] = []
+    for parameter, (flag, setting) in flags.items():
+        value = parameters[parameter]
+        if isinstance(value, (list, tuple)):
+            value = tuple(value) or None
+        if value is not None and value is not False:
+            overrides.append(Override(setting, value, flag))
+    if parameters["quiet"] and parameters["verbose"]:
+        raise UsageError("got both -q and -v, allowed: one of them")
+    if parameters["quiet"]:
+        overrides.append(Override("logging.level", "error", "-q"))
+    if parameters["verbose"]:
+        overrides.append(Override("logging.level", "debug", "-v"))
     return overrides

@@ -82,6 +82,8 @@ class LogReporter:
         levels = {"failed": logging.ERROR, "partial": logging.WARNING}
         why = f": {outcome.error.message}" if outcome.error else ""
         scenes = "" if outcome.status == "failed" else f", {counted(outcome.num_scenes, 'scene')}"
+        if outcome.is_scan_reused:
+            scenes += " known from an earlier scan"
         message = f"{outcome.relative}: {outcome.status}{scenes}{why}"
         self._tell(levels.get(outcome.status, logging.DEBUG), "video_finished", message, asdict(outcome))
 
@@ -149,10 +151,11 @@ def count_parts(counters: Counters, rates: Rates) -> list[str]:
     """What was done so far, for a line."""
     waiting = f" ({counters.captions_pending:,} waiting)" if counters.captions_pending else ""
     failed = f" ({counters.videos_failed:,} failed)" if counters.videos_failed else ""
+    captions = [f"captions {counters.captions_done:,}{waiting}"] if counters.is_captioning else []
     return [
         f"videos {counters.videos_done:,}/{counters.videos_total:,}{failed}",
         f"scenes {counters.scenes:,}",
-        f"captions {counters.captions_done:,}{waiting}",
+        *captions,
         rates.words(),
     ]
 
@@ -161,9 +164,12 @@ def state_parts(counters: Counters) -> list[str]:
     """How the run works and how long it will take, for a line."""
     eta = counters.eta_seconds
     memory = counters.memory_bytes
-    return [
+    engine = [
         f"batch {counters.batch_size or '-'}",
         f"memory {format_bytes(memory) if memory is not None else '-'}",
+    ]
+    return [
+        *(engine if counters.is_captioning else ()),
         f"elapsed {format_duration(counters.elapsed_seconds)}",
         f"ETA {format_duration(eta) if eta is not None else 'not known yet'}",
     ]

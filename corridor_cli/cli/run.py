@@ -5,12 +5,25 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperCommand
 
-from corridor_cli.cli.options import ConfigFile, LoadFormat, Preset, Set, read_sets
+from corridor_cli.cli.options import (
+    ConfigFile,
+    Exclude,
+    FailFast,
+    Include,
+    Limit,
+    LoadFormat,
+    LogFormat,
+    PlainUsage,
+    Preset,
+    Quiet,
+    Set,
+    flag_overrides,
+    read_sets,
+)
 from corridor_cli.cli.results import show
 from corridor_cli.errors import UsageError, VlmtlError
 from corridor_cli.printable import printable
@@ -35,11 +48,10 @@ _FLAGS = {
 }
 
 
-class RunCommand(TyperCommand):
-    """Shows its arguments as they are meant; typer itself would write `{INPUT... OUTPUT}...`."""
+class RunCommand(PlainUsage):
+    """Shows its arguments as they are meant."""
 
-    def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        return ["[OPTIONS]", "INPUT... OUTPUT"]
+    usage = "INPUT... OUTPUT"
 
 
 def run(
@@ -62,13 +74,9 @@ def run(
     batch_size: Annotated[
         str | None, typer.Option(metavar="auto|N", help="Requests that run together.")
     ] = None,
-    include: Annotated[
-        list[str] | None, typer.Option(metavar="PATTERN", help="Take only files like this; repeatable.")
-    ] = None,
-    exclude: Annotated[
-        list[str] | None, typer.Option(metavar="PATTERN", help="Leave files like this out; repeatable.")
-    ] = None,
-    limit: Annotated[str | None, typer.Option(metavar="N", help="Take only the first N files.")] = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    limit: Limit = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")
     ] = False,
@@ -76,17 +84,13 @@ def run(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Try inputs again that failed or are partial.")
     ] = False,
-    fail_fast: Annotated[
-        bool, typer.Option("--fail-fast", help="Stop at the first input that fails.")
-    ] = False,
+    fail_fast: FailFast = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON on stdout.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Tell errors only.")] = False,
+    quiet: Quiet = False,
     verbose: Annotated[
         bool, typer.Option("-v", "--verbose", help="Tell of each batch and each video.")
     ] = False,
-    log_format: Annotated[
-        str | None, typer.Option(metavar="text|json", help="How to write on stderr.")
-    ] = None,
+    log_format: LogFormat = None,
 ) -> None:
     """Turn videos into scene-by-scene timelines with captions.
 
@@ -99,7 +103,7 @@ def run(
 
     inputs, output = _split(paths)
     options = RunOptions(dry_run=dry_run, force=force, retry_failed=retry_failed)
-    overrides = [*read_sets(sets or []), *_overrides(context.params)]
+    overrides = [*read_sets(sets or []), *flag_overrides(context.params, _FLAGS)]
     raise typer.Exit(_run(inputs, output, config, overrides, options, as_json=as_json))
 
 
@@ -116,25 +120,6 @@ def _split(paths: list[str]) -> tuple[list[str], Path]:
             hint="The last path is the folder to write to: vlmtl run videos/ out/",
         )
     return inputs, Path(output)
-
-
-def _overrides(parameters: dict[str, Any]) -> list[Override]:
-    from corridor_cli.config import Override
-
-    overrides: list[Override] = []
-    for parameter, (flag, setting) in _FLAGS.items():
-        value = parameters[parameter]
-        if isinstance(value, (list, tuple)):
-            value = tuple(value) or None
-        if value is not None and value is not False:
-            overrides.append(Override(setting, value, flag))
-    if parameters["quiet"] and parameters["verbose"]:
-        raise UsageError("got both -q and -v, allowed: one of them")
-    if parameters["quiet"]:
-        overrides.append(Override("logging.level", "error", "-q"))
-    if parameters["verbose"]:
-        overrides.append(Override("logging.level", "debug", "-v"))
-    return overrides
 
 
 def _run(

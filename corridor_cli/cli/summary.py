@@ -46,7 +46,9 @@ def summary_lines(outcome: RunOutcome, arguments: Sequence[str], *, is_dry_run: 
         "not finished": outcome.num_pending,
     }
     videos = ", ".join(f"{count:,} {status}" for status, count in counts.items() if count) or "no videos"
-    work = f"{counted(outcome.num_scenes, 'scene')}, {counted(outcome.num_captions, 'caption')}"
+    work = counted(outcome.num_scenes, "scene")
+    if outcome.num_captions is not None:
+        work += f", {counted(outcome.num_captions, 'caption')}"
     lines = [f"{videos}; {work} in {format_duration(outcome.wall_seconds)}"]
     bad = [video for video in outcome.videos if video.status in ("partial", "failed")]
     lines += [f"  {video.status}: {_why(video)}" for video in bad[:_MAX_LISTED]]

@@ -20,15 +20,19 @@ from corridor_cli.hosts.process import ChildProcess
 from corridor_cli.hosts.watch import Watch
 from corridor_cli.records import (
     ErrorInfo,
+    ProbeJob,
     Progress,
     ScanEnd,
     ScanJob,
     SceneFrames,
+    ScoreRows,
     SlotsFreed,
     VideoOpened,
+    VideoProbed,
 )
 
-WorkerEvent = VideoOpened | SceneFrames | Progress | ScanEnd | JobLost
+Job = ScanJob | ProbeJob
+WorkerEvent = VideoOpened | VideoProbed | SceneFrames | ScoreRows | Progress | ScanEnd | JobLost
 
 # One thread a worker: several files at once use the cores better than several threads on one file.
 _ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -41,7 +45,7 @@ class _Worker:
         self.ring = ring
         self.lent: set[int] = set()  # reported with pixels and not yet freed
         self.child: ChildProcess | None = None
-        self.job: ScanJob | None = None
+        self.job: Job | None = None
         self.started_at = 0.0
         self.last_heard = 0.0
         self.waited_seconds = 0.0
@@ -75,7 +79,7 @@ class MediaPool:
     def has_idle_worker(self) -> bool:
         return any(worker.job is None for worker in self._workers)
 
-    def start(self, job: ScanJob) -> None:
+    def start(self, job: Job) -> None:
         """Give a job to an idle worker; there must be one. A worker that died idle is replaced first; a death
         of the new one is noticed by `receive`."""
         worker = next(worker for worker in self._workers if worker.job is None)
@@ -145,7 +149,7 @@ class MediaPool:
                 worker.child.kill()
                 worker.child = None
 
-    def _send(self, worker: _Worker, job: ScanJob) -> bool:
+    def _send(self, worker: _Worker, job: Job) -> bool:
         """Hand the job over, to a new child if there is none; False when the child turns out to be dead."""
         try:
             if worker.child is None:

@@ -21,6 +21,7 @@ from corridor_cli.hosts.messages import WorkerSetup
 from corridor_cli.hosts.process import enter_child
 from corridor_cli.hosts.slots import Slots
 from corridor_cli.media.base import Reader
+from corridor_cli.media.describe import describe_video
 from corridor_cli.media.open_reader import open_reader
 from corridor_cli.media.picks import KnownPick, read_picks
 from corridor_cli.media.shrink import encode_jpeg, shrink
@@ -30,17 +31,21 @@ from corridor_cli.records import (
     FrameRef,
     Pick,
     PickedFrame,
+    ProbeJob,
     Progress,
     ScanEnd,
     ScanFrame,
     ScanJob,
     SceneFrames,
+    ScoreRows,
     SlotsFreed,
     VideoOpened,
+    VideoProbed,
     WantedPick,
 )
 from corridor_cli.scenes.find import FoundScene, SceneFinder
 from corridor_cli.scenes.picking import PickedScanFrame
+from corridor_cli.scenes.scores import ScoreLog
 from corridor_cli.settings import DecodeSettings
 
 if TYPE_CHECKING:
@@ -48,6 +53,7 @@ if TYPE_CHECKING:
 
 _HEARTBEAT_SECONDS = 0.5
 _FULL_QUALITY = 95
+_SCORES_TOGETHER = 250
 
 
 def main(channel_fd: int, arena_fd: int, parent_pid: int) -> None:
@@ -56,13 +62,14 @@ def main(channel_fd: int, arena_fd: int, parent_pid: int) -> None:
     channel = Channel(channel_fd)
     inbox = Inbox(channel)
     setup: WorkerSetup = inbox.get()
-    worker = _MediaWorker(setup, Slots(arena_fd, setup.slot_bytes), channel, inbox)
+    slots = Slots(arena_fd, setup.slot_bytes) if setup.slot_bytes else None
+    worker = _MediaWorker(setup, slots, channel, inbox)
     while True:
         worker.take(inbox.get())
 
 
 class _MediaWorker:
-    def __init__(self, setup: WorkerSetup, slots: Slots, channel: Channel, inbox: Inbox) -> None:
+    def __init__(self, setup: WorkerSetup, slots: Slots | None, channel: Channel, inbox: Inbox) -> None:
         self._setup = setup
         self._slots = slots
         self._channel = channel
@@ -71,7 +78,7 @@ class _MediaWorker:
         self._progress = Progress(0, 0, 0.0)
         self._last_beat = 0.0
 
-    def take(self, message: ScanJob | SlotsFreed) -> None:
+    def take(self, message: ScanJob | ProbeJob | SlotsFreed) -> None:
         if isinstance(message, SlotsFreed):
             self._free.extend(message.slots)
             return
@@ -79,7 +86,9 @@ class _MediaWorker:
         decode = self._setup.decode
         # What cost a worker may have been decord, which can hang for good (decord 269, 373, 375). A scan goes
         # back to auto, not pyav: it is PyAV as well, and its record reads as if nothing had happened.
-        if message.wanted is None:
+        if isinstance(message, ProbeJob):
+            self._describe(message, replace(decode, reader="pyav") if message.attempt else decode)
+        elif message.wanted is None:
             self._scan(message, replace(decode, reader="auto") if message.attempt else decode)
         else:
             self._fetch(message, replace(decode, reader="pyav") if message.attempt else decode)
@@ -93,13 +102,15 @@ class _MediaWorker:
             self._channel.send(_end_without_frames(job, error))
             return
         self._channel.send(VideoOpened(job.video, reader.info, reader.choice))
-        finder = SceneFinder(self._setup.scenes, self._setup.frames)
+        scores = ScoreLog() if self._setup.with_scores else None
+        finder = SceneFinder(self._setup.scenes, self._setup.frames, scores)
         error_info = None
         end = Fraction(0)
         try:
             for frame in self._beating(reader.read_frames()):
                 end, interval = frame.time, frame.time - end
                 self._deliver(finder.push(frame))
+                self._tell_scores(scores)
         except MediaError as error:
             error_info = _error_info(error, job.path)
         finally:
@@ -108,6 +119,7 @@ class _MediaWorker:
             # Stopped in mid-file, the reader has measured no end: the last frame lasts as the one before.
             end = reader.end if reader.end is not None else end + interval
             self._deliver(finder.finish(end))
+            self._tell_scores(scores, is_end=True)
         self._channel.send(self._scan_end(reader, finder, end, error_info))
 
     def _scan_end(
@@ -147,7 +159,23 @@ class _MediaWorker:
             duplicate_of=picked.duplicate_of,
             rgb_crc32=zlib.crc32(rgb.data),
         )
-        return PickedFrame(pick, None if pick.duplicate_of else self._write(rgb), self._encode(rgb))
+        is_shown = self._slots is not None and pick.duplicate_of is None
+        return PickedFrame(pick, self._write(rgb) if is_shown else None, self._encode(rgb))
+
+    def _tell_scores(self, scores: ScoreLog | None, *, is_end: bool = False) -> None:
+        if scores and (is_end or len(scores) >= _SCORES_TOGETHER):
+            self._channel.send(ScoreRows(self._progress.video, scores.take()))
+
+    # --- its facts alone ---
+
+    def _describe(self, job: ProbeJob, decode: DecodeSettings) -> None:
+        try:
+            info, streams, for_scan, for_picks = describe_video(Path(job.path), decode)
+        except MediaError as error:
+            self._channel.send(_end_without_frames(job, error))
+            return
+        self._channel.send(VideoProbed(job.video, info, streams, for_scan, for_picks))
+        self._channel.send(ScanEnd(job.video, 0, Fraction(0), None, (), None, (), None))
 
     # --- the picks of a known scan ---
 
@@ -179,6 +207,7 @@ class _MediaWorker:
     # --- one picture ---
 
     def _write(self, rgb: Pixels) -> FrameRef:
+        assert self._slots is not None, "pixels are asked for, and there is nowhere to put them"
         return self._slots.write(self._wait_for_slot(), shrink(rgb, self._setup.max_pixels))
 
     def _wait_for_slot(self) -> int:
@@ -211,5 +240,5 @@ def _error_info(error: MediaError, path: str) -> ErrorInfo:
     return ErrorInfo("decode", type(error).__name__, str(error).removeprefix(f"{printable(path)}: "))
 
 
-def _end_without_frames(job: ScanJob, error: MediaError) -> ScanEnd:
+def _end_without_frames(job: ScanJob | ProbeJob, error: MediaError) -> ScanEnd:
     return ScanEnd(job.video, 0, Fraction(0), None, (), None, (), _error_info(error, job.path))

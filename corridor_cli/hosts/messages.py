@@ -10,7 +10,11 @@ from corridor_cli.settings import CaptionSettings, DecodeSettings, FrameSettings
 
 @dataclass(frozen=True, slots=True)
 class WorkerSetup:
-    """A media worker's first message. `max_pixels` is what a slot holds; a pick is shrunk to it."""
+    """A media worker's first message. `max_pixels` is what a slot holds; a pick is shrunk to it.
+
+    `slot_bytes` is 0 where nothing is captioned: picks then come without pixels. `with_scores` asks for
+    `ScoreRows` too.
+    """
 
     decode: DecodeSettings
     scenes: SceneSettings
@@ -18,6 +22,7 @@ class WorkerSetup:
     slot_bytes: int
     max_pixels: int
     free_slots: tuple[int, ...]
+    with_scores: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,14 +48,14 @@ class Discovery:
     problems: tuple[InputProblem, ...]
 
 
-def discover(inputs: Sequence[str | Path], settings: InputSettings, output: Path) -> Discovery:
+def discover(inputs: Sequence[str | Path], settings: InputSettings, output: Path | None) -> Discovery:
     """Files, folders and globs → sources.
 
     One folder: paths relative to it. Several inputs: each folder's tree lies under its own name, files lie
     at the top; equal names get `~2`, `~3` … in the order given. Folder walks take `settings.extensions`; a
     file named itself is taken whatever it is called.
     """
-    search = _Search(settings, os.path.realpath(output))
+    search = _Search(settings, None if output is None else os.path.realpath(output))
     has_several = len(inputs) > 1
     taken: set[str] = set()
     sources: list[SourceFile] = []
@@ -78,7 +78,7 @@ class _Search:
     """What one call of `discover` has met so far. Real paths tell apart files reached in two ways."""
 
     settings: InputSettings
-    output_real: str
+    output_real: str | None
     problems: list[InputProblem] = field(default_factory=list)
     _seen: set[str] = field(default_factory=set)
 

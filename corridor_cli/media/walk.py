@@ -39,7 +39,7 @@ class _Folder:
 class Walk:
     """One walk. `problems` are folders that cannot be listed: (path, message)."""
 
-    left_out_real: str
+    left_out_real: str | None
     problems: list[tuple[str, str]] = field(default_factory=list)
     _folders: deque[_Folder] = field(default_factory=deque)
     _linked_folders: deque[_Folder] = field(default_factory=deque)
@@ -89,6 +89,8 @@ class Walk:
                 files.append(Found(entry.path, real, inner, facts))
 
 
-def is_below(real: str, folder_real: str) -> bool:
-    """Whether a real path is the folder or lies in it."""
+def is_below(real: str, folder_real: str | None) -> bool:
+    """Whether a real path is the folder or lies in it; nothing lies in None."""
+    if folder_real is None:
+        return False
     return real == folder_real or real.startswith(folder_real.rstrip("/") + "/")

@@ -19,7 +19,15 @@ from corridor_cli.pipeline.plan import UnreadableSource
 from corridor_cli.pipeline.tally import Tally
 from corridor_cli.pipeline.video import PickId, VideoWork
 from corridor_cli.pipeline.writer import Writer
-from corridor_cli.records import Caption, EngineInfo, ErrorInfo
+from corridor_cli.records import (
+    Caption,
+    EngineInfo,
+    ErrorInfo,
+    PickedFrame,
+    ScanJob,
+    ScoreRows,
+    VideoProbed,
+)
 from corridor_cli.settings import Settings
 from corridor_cli.telemetry import RunOptions, VideoOutcome
 from corridor_cli.timeline.assemble import assemble, assemble_failed, describe, describe_model
@@ -70,10 +78,15 @@ class Documents:
             record = None  # a damaged file may have been mended by a better decoder
         log = self._open_log(video, self._reuse())
         video.record = record
+        video.is_scan_reused = record is not None
         # Captions of a model whose name was lost with a damaged line could not be quoted.
         video.captions = dict(log.captions) if log.model is not None else {}
         if record is not None:
             video.saved = self.pictures.there(video)
+
+    def job(self, video: VideoWork) -> ScanJob | None:
+        """What a media worker must do for this video next; None when nothing is missing."""
+        return video.job(self.pictures.is_wanted)
 
     def forget_captions(self, video: VideoWork) -> None:
         """Start the video's log anew, for its scenes are looked for again."""
@@ -81,6 +94,7 @@ class Documents:
         self._open_log(video, "none")
 
     def _open_log(self, video: VideoWork, reuse: Reuse) -> CaptionLog:
+        assert video.plan.caption_key is not None, "a scan alone has no captions"
         path = self._layout.captions(video.plan.caption_key)
         # Not synced: a killed process loses nothing of it, only a power cut could, and a sync for each
         # caption (3.8 ms measured) would hold a fast engine back.
@@ -99,6 +113,12 @@ class Documents:
         if video.record is not None:
             path = self._layout.scan(video.plan.scan_key)
             self._writer.submit(partial(save_scan, path, video.record, fsync=self._fsync))
+
+    def save_picture(self, video: VideoWork, scene_index: int, picked: PickedFrame) -> None:
+        self.pictures.save(video, scene_index, picked)
+
+    def hear(self, video: VideoWork, event: VideoProbed | ScoreRows) -> None:
+        raise AssertionError(f"no run with captions asks for {type(event).__name__}")
 
     def log_caption(self, video: VideoWork, caption: Caption) -> None:
         log = self._logs[video.ordinal]
@@ -216,5 +236,6 @@ def _outcome(video: VideoWork, timeline: Timeline, path: Path) -> VideoOutcome:
         found=video.plan.found,
         timeline_path=path,
         num_scenes=len(timeline.scenes),
+        is_scan_reused=video.is_scan_reused,
         error=ErrorInfo(first.stage, first.type, first.message) if first else None,
     )

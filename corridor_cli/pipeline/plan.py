@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from corridor_cli.errors import MediaError
 from corridor_cli.media.discover import SourceFile
@@ -28,14 +28,14 @@ class ModelIdentity:
 
 @dataclass(frozen=True, slots=True)
 class VideoPlan:
-    """An input with its keys and what earlier runs left of it."""
+    """An input with its keys and what earlier runs left of it. Without `caption_key` nothing is captioned."""
 
     source: SourceFile
     fingerprint: str
     scan_key: str
-    caption_key: str
-    found: VideoState
-    needs_work: bool
+    caption_key: str | None = None
+    found: VideoState = "new"
+    needs_work: bool = True
 
     @property
     def relative(self) -> str:
@@ -58,18 +58,27 @@ def plan_videos(
     options: RunOptions,
 ) -> Iterator[VideoPlan | UnreadableSource]:
     """Look at each source in turn. Raises `StorageError` when OUTPUT cannot be read."""
+    for plan in plan_scans(sources, settings):
+        if isinstance(plan, UnreadableSource):
+            yield plan
+            continue
+        scan = plan.scan_key
+        captions = caption_key(scan, settings, model_identity=model.identity, precision=model.precision)
+        found = existing(layout, plan.relative, settings, scan_key=scan, caption_key=captions)
+        needs_work = _needs_work(found, options)
+        yield replace(plan, caption_key=captions, found=found, needs_work=needs_work)
+
+
+def plan_scans(sources: Sequence[SourceFile], settings: Settings) -> Iterator[VideoPlan | UnreadableSource]:
+    """Name the scan of each source in turn, where nothing is captioned."""
     for source in sources:
         try:
             mark = fingerprint(source.path, full=settings.input.full_hash)
         except MediaError as error:
-            yield UnreadableSource(
-                source, ErrorInfo("discover", type(error).__name__, _without_path(error, source))
-            )
-            continue
-        scan = scan_key(mark, settings)
-        captions = caption_key(scan, settings, model_identity=model.identity, precision=model.precision)
-        found = existing(layout, str(source.relative), settings, scan_key=scan, caption_key=captions)
-        yield VideoPlan(source, mark, scan, captions, found, _needs_work(found, options))
+            problem = ErrorInfo("discover", type(error).__name__, _without_path(error, source))
+            yield UnreadableSource(source, problem)
+        else:
+            yield VideoPlan(source, mark, scan_key(mark, settings))
 
 
 def _without_path(error: MediaError, source: SourceFile) -> str:

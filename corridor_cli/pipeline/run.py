@@ -15,10 +15,9 @@ from multiprocessing.connection import Connection, wait
 from socket import socket
 
 from corridor_cli.errors import LimitError, StoppedError
-from corridor_cli.hosts.hosted_engine import HostedEngine
 from corridor_cli.hosts.media_pool import MediaPool, WorkerEvent
 from corridor_cli.hosts.messages import JobLost
-from corridor_cli.pipeline.documents import Documents
+from corridor_cli.pipeline.keeper import Captioner, Keeper
 from corridor_cli.pipeline.stop import StopSignals
 from corridor_cli.pipeline.tally import Tally
 from corridor_cli.pipeline.video import VideoWork
@@ -31,8 +30,11 @@ from corridor_cli.records import (
     Request,
     RequestKey,
     ScanEnd,
+    ScanJob,
     SceneFrames,
+    ScoreRows,
     VideoOpened,
+    VideoProbed,
 )
 from corridor_cli.settings import Settings
 from corridor_cli.telemetry import Reporter, VideoOutcome, expected_time_note
@@ -48,8 +50,8 @@ class Pipeline:
         self,
         videos: Sequence[VideoWork],
         media: MediaPool,
-        engine: HostedEngine,
-        documents: Documents,
+        engine: Captioner,
+        keeper: Keeper,
         writer: Writer,
         settings: Settings,
         reporter: Reporter,
@@ -59,7 +61,7 @@ class Pipeline:
         self._to_do = deque(videos)
         self._media = media
         self._engine = engine
-        self._documents = documents
+        self._keeper = keeper
         self._writer = writer
         self._settings = settings
         self._reporter = reporter
@@ -99,14 +101,14 @@ class Pipeline:
         """Give each idle worker the next video; one that lacks nothing is finished on the spot."""
         while self._to_do and self._media.has_idle_worker():
             video = self._to_do.popleft()
-            self._documents.open(video)
-            job = video.job(self._documents.pictures.is_wanted)
+            self._keeper.open(video)
+            job = self._keeper.job(video)
             video.begin()
             if job is None:
                 video.is_decoded = True
                 self._finish_if_done(video)
             else:
-                if job.wanted is not None and any(wanted.for_model for wanted in job.wanted):
+                if isinstance(job, ScanJob) and any(wanted.for_model for wanted in job.wanted or ()):
                     self._engine.launch()
                 self._media.start(job)
 
@@ -129,6 +131,8 @@ class Pipeline:
                 video.opened(event)
                 self._engine.launch()  # loads while the first scene is still being looked for
                 self._reporter.video_opened(video.relative, event.info, event.reader)
+            case VideoProbed() | ScoreRows():
+                self._keeper.hear(video, event)
             case Progress():
                 video.num_frames, video.scanned_seconds = event.num_frames, event.time_seconds
             case SceneFrames():
@@ -143,7 +147,7 @@ class Pipeline:
     def _scene_found(self, video: VideoWork, event: SceneFrames) -> None:
         to_ask = video.scene_found(event)
         for picked in event.picks:
-            self._documents.pictures.save(video, event.scene_index, picked)
+            self._keeper.save_picture(video, event.scene_index, picked)
             if picked in to_ask:
                 self._waiting.append(self._request(video, event.scene_index, picked))
             elif picked.frame is not None:
@@ -156,13 +160,14 @@ class Pipeline:
         return Request(key, self._settings.caption.prompt, (picked.frame,), self._generation)
 
     def _scan_ended(self, video: VideoWork, end: ScanEnd) -> None:
-        if video.record is not None and end.error is not None:
+        if video.record is None:
+            video.scan_ended(end)
+            self._keeper.save_scan(video)
+        elif end.error is not None:
             video.outdated(f"the known scan did not fit the file: {end.error.message}")
         else:
-            if video.record is not None and end.reader is not None:
-                video.picks_reader = end.reader
+            video.picks_reader = end.reader or video.picks_reader
             video.scan_ended(end)
-            self._documents.save_scan(video)
         self._finish_if_done(video)
 
     def _job_lost(self, lost: JobLost) -> None:
@@ -184,7 +189,7 @@ class Pipeline:
         video.open.discard(caption.key)
         video.captions[caption.key.scene, caption.key.role] = caption
         self._tally.answered(caption)
-        self._documents.log_caption(video, caption)
+        self._keeper.log_caption(video, caption)
         self._finish_if_done(video)
 
     def _finish_if_done(self, video: VideoWork) -> None:
@@ -192,11 +197,11 @@ class Pipeline:
             return
         if video.is_outdated:
             video.rescan()
-            self._documents.forget_captions(video)
+            self._keeper.forget_captions(video)
             self._to_do.appendleft(video)
             return
         del self._videos[video.ordinal]
-        outcome = self._documents.finish(video)
+        outcome = self._keeper.finish(video)
         self._tally.finished(video, outcome)
         video.let_go()
         self.outcomes.append(outcome)
@@ -215,8 +220,8 @@ class Pipeline:
     # --- what is told, and the end ---
 
     def _tell(self) -> None:
-        if self._engine.info is not None and self._documents.engine is None:
-            self._documents.engine = self._engine.info
+        if self._engine.info is not None and self._keeper.engine is None:
+            self._keeper.engine = self._engine.info
             self._tally.engine_started(self._engine.info)
             self._reporter.engine_started(self._engine.info)
         if time.monotonic() >= self._next_tick:  # counting costs a walk over all videos

@@ -16,10 +16,14 @@ _MIN_SHARE = 0.02  # less than this says nothing about the rest
 class Tally:
     """Counts of one run. Shares of work are weighed by file size: the one figure every input has.
 
-    `num_unreadable` inputs have failed before the first of `videos` is begun.
+    `num_unreadable` inputs have failed before the first of `videos` is begun. A run that only scans is not
+    `is_captioning`.
     """
 
-    def __init__(self, videos: Sequence[VideoWork], num_unreadable: int) -> None:
+    def __init__(
+        self, videos: Sequence[VideoWork], num_unreadable: int, *, is_captioning: bool = True
+    ) -> None:
+        self.is_captioning = is_captioning
         self._videos = list(videos)
         self._started = time.monotonic()
         self._total_bytes = sum(video.plan.source.size_bytes for video in videos) or 1
@@ -97,4 +101,5 @@ class Tally:
             memory_bytes=self.peak_memory_bytes,
             eta_seconds=eta_seconds(self.wall_seconds, share_done),
             share_done=share_done,
+            is_captioning=self.is_captioning,
         )

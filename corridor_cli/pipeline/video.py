@@ -54,6 +54,7 @@ class VideoWork:
     open: set[RequestKey] = field(default_factory=set)
     error: ErrorInfo | None = None
     is_decoded: bool = False
+    is_scan_reused: bool = False
     is_outdated: bool = False
     num_jobs: int = 0
     num_losses: int = 0
@@ -77,6 +78,8 @@ class VideoWork:
         """A guess from 0 to 1 of how much of this video is behind us, for the ETA alone."""
         if self.is_finished:
             return 1.0
+        if self.plan.caption_key is None:
+            return self.share_scanned
         num_known = len(self.captions) + len(self.open)
         captioned = len(self.captions) / num_known if num_known else 0.0
         return self.share_scanned * captioned
@@ -90,13 +93,14 @@ class VideoWork:
         return min(1.0, self.scanned_seconds / float(duration)) if duration else 0.0
 
     def wanted(self, save_pictures: bool) -> tuple[WantedPick, ...]:
-        """The picks of the known scan whose pixels are needed again."""
+        """The picks of the known scan whose pixels are needed again; without captions, for pictures alone."""
         assert self.record is not None
         found = []
         for scene, picks in zip(self.record.scenes, self.record.picks, strict=True):
             for pick in picks:
                 pick_id = (scene.index, pick.role)
-                for_model = pick.duplicate_of is None and pick_id not in self.captions
+                is_asked = self.plan.caption_key is not None and pick.duplicate_of is None
+                for_model = is_asked and pick_id not in self.captions
                 for_image = save_pictures and pick_id not in self.saved
                 if for_model or for_image:
                     found.append(WantedPick(scene.index, pick, for_model, for_image))
@@ -167,7 +171,7 @@ class VideoWork:
     def rescan(self) -> None:
         """Forget the known scan and all that was made from it: another one may find other scenes."""
         assert not self.open, "an answer to come would be taken for one of the new scan"
-        self.is_decoded = self.is_outdated = False
+        self.is_decoded = self.is_outdated = self.is_scan_reused = False
         self.record = None
         self.captions.clear()
         self.saved.clear()

@@ -11,13 +11,12 @@ from pathlib import Path
 from corridor_cli.config import LoadedSettings
 from corridor_cli.engine.echo import TILE_PX as ECHO_TILE_PX
 from corridor_cli.engine.presets import describe_model
-from corridor_cli.errors import ExitCode, NoInputsError
-from corridor_cli.hardware import available_memory_bytes, num_usable_cpus
+from corridor_cli.errors import ExitCode
+from corridor_cli.hardware import available_memory_bytes
 from corridor_cli.hosts.hosted_engine import HostedEngine
 from corridor_cli.hosts.media_pool import MediaPool
 from corridor_cli.hosts.messages import EngineSetup, WorkerSetup
 from corridor_cli.hosts.slots import create_arena
-from corridor_cli.media.discover import InputProblem, discover
 from corridor_cli.pipeline.batch_log import BatchLog
 from corridor_cli.pipeline.documents import Documents
 from corridor_cli.pipeline.plan import ModelIdentity, UnreadableSource, VideoPlan, plan_videos
@@ -27,6 +26,8 @@ from corridor_cli.pipeline.tally import Tally
 from corridor_cli.pipeline.video import VideoWork
 from corridor_cli.pipeline.writer import Writer
 from corridor_cli.records import BatchStarted, BatchStats
+from corridor_cli.runners.inputs import find_inputs, num_workers
+from corridor_cli.runners.outcomes import problem_outcome, total, unreadable_outcome
 from corridor_cli.settings import Settings
 from corridor_cli.telemetry import Reporter, RunOptions, RunOutcome, RunPlan, VideoOutcome, VideoStatus
 from corridor_cli.timeline.layout import OutputLayout
@@ -38,7 +39,6 @@ _OVERSAMPLING = 4
 _MIN_SLOTS = 3  # the picks of one scene: fewer would wait for ever
 _MAX_SLOTS = 256  # a socket holds 278 `SlotsFreed`: main never blocks on a worker that has stopped reading
 _SLOT_MEMORY_SHARE = 0.05
-_MAX_WORKERS = 16
 
 
 def run_local(
@@ -48,12 +48,7 @@ def run_local(
     started = time.monotonic()
     settings = loaded.settings
     layout = OutputLayout(output.resolve())
-    found = discover(inputs, settings.input, layout.root)
-    if not found.sources and not found.problems:
-        raise NoInputsError(
-            f"No video was found in {', '.join(inputs)}.",
-            hint=f"Folders are searched for files ending in: {', '.join(settings.input.extensions)}.",
-        )
+    found = find_inputs(inputs, settings, layout.root)
     model = identify_model(settings)
     with ExitStack() as stack:
         lock = OutputLock(layout)
@@ -61,12 +56,13 @@ def run_local(
             stack.enter_context(lock)
         plans = list(plan_videos(found.sources, layout, settings, model, options))
         run = _Run(layout, lock, settings, options, reporter, model)
-        outcomes = [_problem_outcome(problem) for problem in found.problems]
+        outcomes = [problem_outcome(problem) for problem in found.problems]
         if options.dry_run:
             outcomes += [_dry_outcome(plan) for plan in plans]
         else:
             outcomes += run.work(plans, len(found.problems))
-        return _total(outcomes, run, options, time.monotonic() - started)
+        code = ExitCode.OK if options.dry_run else run.stopped_by
+        return total(outcomes, run.tally, code, time.monotonic() - started)
 
 
 def identify_model(settings: Settings) -> ModelIdentity:
@@ -145,11 +141,11 @@ class _Run:
         chosen = settings.gpu_pipeline.internvl3
         max_pixels = _OVERSAMPLING * chosen.max_tiles * self._model.tile_px**2
         slot_bytes = 3 * max_pixels
-        num_workers = _num_workers(settings, num_videos)
-        num_slots = _num_slots(settings, slot_bytes, num_workers)
-        arena_fd = create_arena(num_workers * num_slots, slot_bytes)
+        workers = num_workers(settings, num_videos, num_spare_cpus=1)  # main and the engine need one
+        num_slots = _num_slots(settings, slot_bytes, workers)
+        arena_fd = create_arena(workers * num_slots, slot_bytes)
         setup = WorkerSetup(settings.decode, settings.scenes, settings.frames, slot_bytes, max_pixels, ())
-        media = MediaPool(setup, arena_fd, num_workers, num_slots)
+        media = MediaPool(setup, arena_fd, workers, num_slots)
         host = EngineSetup(chosen, slot_bytes, settings.caption)
         engine = HostedEngine(host, arena_fd, settings.errors, self._on_batch, self._reporter.warn)
         try:
@@ -169,19 +165,12 @@ class _Run:
             self._reporter.batch_done(event)
 
 
-def _num_workers(settings: Settings, num_videos: int) -> int:
-    """As many as the cores allow beside main and the engine, and no more than there are videos."""
-    asked = settings.decode.workers
-    num_wanted = min(max(1, num_usable_cpus() - 1), _MAX_WORKERS) if asked == "auto" else asked
-    return max(1, min(num_wanted, num_videos))
-
-
-def _num_slots(settings: Settings, slot_bytes: int, num_workers: int) -> int:
+def _num_slots(settings: Settings, slot_bytes: int, workers: int) -> int:
     """Slots for each worker: how far decoding may run ahead of captioning."""
     if not settings.gpu_pipeline.internvl3.async_frame_loading:
         return _MIN_SLOTS
     budget = int(_SLOT_MEMORY_SHARE * available_memory_bytes())
-    return max(_MIN_SLOTS, min(_MAX_SLOTS, budget // (slot_bytes * num_workers)))
+    return max(_MIN_SLOTS, min(_MAX_SLOTS, budget // (slot_bytes * workers)))
 
 
 def _relative(plan: VideoPlan | UnreadableSource) -> str:
@@ -197,38 +186,5 @@ def _untouched(plan: VideoPlan | UnreadableSource) -> VideoOutcome:
 
 def _dry_outcome(plan: VideoPlan | UnreadableSource) -> VideoOutcome:
     if isinstance(plan, UnreadableSource):
-        return VideoOutcome(str(plan.source.path), _relative(plan), "failed", error=plan.error)
+        return unreadable_outcome(plan)
     return _untouched(plan)
-
-
-def _problem_outcome(problem: InputProblem) -> VideoOutcome:
-    return VideoOutcome(problem.path, problem.path, "failed", error=problem.error)
-
-
-def _total(
-    outcomes: Sequence[VideoOutcome], run: _Run, options: RunOptions, wall_seconds: float
-) -> RunOutcome:
-    def count(status: str) -> int:
-        return sum(outcome.status == status for outcome in outcomes)
-
-    code = ExitCode.OK if options.dry_run else run.stopped_by or exit_code(outcomes)
-    return RunOutcome(
-        exit_code=code,
-        num_complete=count("complete"),
-        num_partial=count("partial"),
-        num_failed=count("failed"),
-        num_skipped=count("skipped"),
-        num_pending=count("pending"),
-        num_scenes=run.tally.num_scenes,
-        num_captions=run.tally.num_captions,
-        wall_seconds=wall_seconds,
-        videos=tuple(outcomes),
-    )
-
-
-def exit_code(outcomes: Sequence[VideoOutcome]) -> ExitCode:
-    """0 when all is done, 4 when every input failed, 3 when some failed or are partial, now or before."""
-    now = [outcome.found if outcome.status == "skipped" else outcome.status for outcome in outcomes]
-    if all(state == "failed" for state in now):
-        return ExitCode.NO_INPUTS
-    return ExitCode.PARTIAL if "failed" in now or "partial" in now else ExitCode.OK

@@ -16,6 +16,7 @@ from corridor_cli.scenes.detectors.base import Look, SceneStart, exact_seconds
 from corridor_cli.scenes.detectors.choose import choose_detector
 from corridor_cli.scenes.marks import Marks
 from corridor_cli.scenes.picking import PickedScanFrame, pick_frames
+from corridor_cli.scenes.scores import ScoreLog
 from corridor_cli.scenes.split import split_target
 from corridor_cli.scenes.thumbs import make_thumb
 from corridor_cli.scenes.transitions import TransitionFinder
@@ -37,10 +38,10 @@ class SceneFinder:
     """Turns pushed frames into scenes. Holds at most `candidates.MAX_HELD` frames.
 
     Frames must come with ascending indices and strictly ascending times, the first at index 0 and time 0.
-    The same frames give the same scenes, whatever the pace.
+    The same frames give the same scenes, whatever the pace. `scores` hears what was measured for each.
     """
 
-    def __init__(self, scenes: SceneSettings, frames: FrameSettings) -> None:
+    def __init__(self, scenes: SceneSettings, frames: FrameSettings, scores: ScoreLog | None = None) -> None:
         # Fixed lengths are meant as they are; only cuts are kept apart, and looked at for blends.
         has_cuts = scenes.detector in ("adaptive", "content")
         self._inset = exact_seconds(frames.inset_seconds)
@@ -50,8 +51,8 @@ class SceneFinder:
         )
         self._marks = Marks()
         self._boundaries = BoundaryFinder(
-            choose_detector(scenes),
-            TransitionFinder() if scenes.transitions and has_cuts else None,
+            choose_detector(scenes, scores),
+            TransitionFinder(scores) if scenes.transitions and has_cuts else None,
             exact_seconds(scenes.min_scene_seconds) if has_cuts else Fraction(0),
             self._marks,
         )

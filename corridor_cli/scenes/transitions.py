@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corridor_cli.scenes.detectors.base import Look
+from corridor_cli.scenes.scores import ScoreLog
 from corridor_cli.scenes.thumbs import HEIGHT, SCALE, WIDTH, Thumb, cut_distance, is_flat
 
 # (length, stride) in thumbs.
@@ -71,7 +72,8 @@ class Blend:
 class TransitionFinder:
     """Finds blends in one pass over thumbs; keeps 28 of them and the ends of the open blend."""
 
-    def __init__(self) -> None:
+    def __init__(self, scores: ScoreLog | None = None) -> None:
+        self._scores = scores
         self._ring = np.zeros((_CAPACITY, _SIZE), np.float64)
         self._instants: list[Instant] = []
         self._filled = 0
@@ -96,6 +98,8 @@ class TransitionFinder:
         if self._instants and look.time - self._instants[-1].time < MIN_SPACING:
             return []
         self._keep(Instant(look.frame_index, look.time, look.thumb))
+        if self._scores is not None:
+            self._scores.blended(look.frame_index, self._least_residual())
         found: list[Blend] = []
         window = self._widest_blend()
         if window is not None and self._open is not None and not _agree(self._open, window):
@@ -135,6 +139,15 @@ class TransitionFinder:
         if len(self._instants) > LONGEST + 1:
             del self._instants[0]
 
+    def _least_residual(self) -> float | None:
+        """Of the windows that end here, how near the one that is most like a blend comes to being one."""
+        windows = [
+            blend_residual(self._ring[self._filled - num_steps - 1 : self._filled : stride])
+            for num_steps, stride in WINDOWS
+            if len(self._instants) > num_steps
+        ]
+        return min((residual for residual in windows if residual is not None), default=None)
+
     def _widest_blend(self) -> tuple[Instant, Instant] | None:
         for num_steps, stride in WINDOWS:
             if len(self._instants) <= num_steps:
@@ -170,6 +183,21 @@ def blend_weights(thumbs: NDArray[np.float64]) -> NDArray[np.float64] | None:
     squares = np.einsum("ij,ij->i", inner, inner) / length - weights**2
     residual = float(np.sqrt(np.maximum(squares, 0)).mean())
     return weights if residual <= MAX_RESIDUAL else None
+
+
+def blend_residual(thumbs: NDArray[np.float64]) -> float | None:
+    """What the thumbs leave beside the line from first to last, as a share of its length: what
+    `blend_weights` holds against `MAX_RESIDUAL`. None where the two are too much alike, or the way from one
+    to the other is no gradual one."""
+    way = thumbs[-1] - thumbs[0]
+    if np.abs(way).sum() < MIN_WINDOW_DISTANCE * SCALE * _SIZE / 3:
+        return None
+    length = np.einsum("i,i", way, way)
+    inner = thumbs - thumbs[0]
+    steps = np.diff(np.einsum("ij,j->i", inner, way) / length)
+    if steps.max() > MAX_STEP or steps.min() < -MAX_FALL:
+        return None
+    return float(np.mean([_residual(each, way, length) for each in inner]))
 
 
 def _residual(inner: NDArray[np.float64], way: NDArray[np.float64], length: float) -> float:

@@ -27,6 +27,8 @@ from corridor_cli.errors import (
 
 COMMANDS = [
     ["run"],
+    ["scenes"],
+    ["probe"],
     ["schema"],
     ["validate"],
     ["config"],
@@ -75,6 +77,17 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "a", __file__], "which is a file, allowed: a folder, new or not"),
         (["run", "a", "b", "-q", "-v"], "got both -q and -v, allowed: one of them"),
         (["run", "a", "b", "--set", "x"], "flag --set: got 'x', allowed: KEY=VALUE"),
+        (["scenes"], "Missing argument 'INPUT...'"),
+        (["scenes", "a", "--json", "--csv", "-"], "got both --json and --csv -, allowed: one of them"),
+        (["scenes", "a", "--sheet", __file__], "which is a file, allowed: a folder, new or not"),
+        (["scenes", "a", "--stats", __file__], "which is a file, allowed: a folder, new or not"),
+        (["scenes", "a", "--csv", __file__], "which is a file, allowed: a folder, new or not"),
+        (
+            ["scenes", ".", "--stats", "s", "--detector", "none"],
+            "which measures nothing, allowed: a detector",
+        ),
+        (["scenes", "a", "--threshold", "much"], "flag --threshold"),
+        (["probe"], "Missing argument 'FILE...'"),
         (["config", "show", "--set", "=x"], "flag --set: got '=x', allowed: KEY=VALUE"),
         (["config", "check"], "Missing argument 'FILE'"),
         (["validate"], "Missing argument 'OUTPUT'"),

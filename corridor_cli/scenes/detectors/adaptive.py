@@ -15,6 +15,7 @@ from corridor_cli.scenes.thumbs import Thumb, cut_distance
 
 if TYPE_CHECKING:
     from corridor_cli.records import Pixels
+    from corridor_cli.scenes.scores import ScoreLog
 
 DEFAULT_THRESHOLD = 12.0
 MIN_RATIO = 3.0
@@ -48,8 +49,11 @@ class AdaptiveDetector:
     many frames after the cut.
     """
 
-    def __init__(self, threshold: float | None, min_scene_seconds: float) -> None:
+    def __init__(
+        self, threshold: float | None, min_scene_seconds: float, scores: ScoreLog | None = None
+    ) -> None:
         self._threshold = DEFAULT_THRESHOLD if threshold is None else threshold
+        self._scores = scores
         self._min_scene = exact_seconds(min_scene_seconds)
         self._planes: Pixels | None = None
         self._recent: deque[_Change] = deque()
@@ -85,6 +89,8 @@ class AdaptiveDetector:
     def _test_next(self, *, is_end: bool) -> list[SceneStart]:
         position = self._num_tested
         change = self._recent[position]
+        if self._scores is not None:
+            self._tell_score(position, self._scores)
         stands_out = position > 0 and self._stands_out(position)
         is_flash = stands_out and self._is_flash(position)
         is_cut = stands_out and not is_flash and self._is_apart(position, is_end)
@@ -103,6 +109,14 @@ class AdaptiveDetector:
     def _stands_out(self, position: int) -> bool:
         score = self._recent[position].score
         return score >= self._threshold and score >= MIN_RATIO * self._neighbours(position)
+
+    def _tell_score(self, position: int, scores: ScoreLog) -> None:
+        change = self._recent[position]
+        is_first = position == 0  # nothing before it to compare with
+        needed = self._threshold
+        if not is_first:
+            needed = max(needed, MIN_RATIO * self._neighbours(position))
+        scores.scored(change.frame_index, change.time, None if is_first else change.score, needed)
 
     def _is_apart(self, position: int, is_end: bool) -> bool:
         """Whether the change is far enough from the cut before, and surely a cut where little is known."""

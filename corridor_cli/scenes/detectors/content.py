@@ -18,6 +18,7 @@ from corridor_cli.scenes.planes import same_size
 
 if TYPE_CHECKING:
     from corridor_cli.records import Pixels
+    from corridor_cli.scenes.scores import ScoreLog
 
 DEFAULT_THRESHOLD = 27.0
 
@@ -28,8 +29,11 @@ class ContentDetector:
     After the first cut, changes closer together than `min_scene_seconds` are one cut, at the last of them.
     """
 
-    def __init__(self, threshold: float | None, min_scene_seconds: float) -> None:
+    def __init__(
+        self, threshold: float | None, min_scene_seconds: float, scores: ScoreLog | None = None
+    ) -> None:
         self._threshold = DEFAULT_THRESHOLD if threshold is None else threshold
+        self._scores = scores
         self._min_scene = exact_seconds(min_scene_seconds)
         self._hsv: Pixels | None = None
         self._last_change: SceneStart | None = None
@@ -43,6 +47,9 @@ class ContentDetector:
         score = 0.0
         if self._hsv is not None:
             score = hsv_change(same_size(self._hsv, hsv), hsv)
+        if self._scores is not None:
+            known = None if self._hsv is None else score
+            self._scores.scored(look.frame_index, look.time, known, self._threshold)
         self._hsv = hsv
         here = SceneStart(look.frame_index, look.time, "cut")
         found = self._filter(here, is_change=score >= self._threshold)
