@@ -112,10 +112,11 @@ class PassTimes:
             yield
             self._add(num_tiles, time.perf_counter() - started)
             return
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        start.record()  # type: ignore[no-untyped-call]
+        start = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        end = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        start.record()
         yield
-        end.record()  # type: ignore[no-untyped-call]
+        end.record()
         self._open.append((num_tiles, start, end))
 
     def _add(self, num_tiles: int, seconds: float) -> None:
