@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from engine_samples import write_json
+from engine_samples import DictStore, write_json
 from layout_samples import write_newer_names, write_original
 from safetensors.torch import load_file, save_file
 from test_engine_checkpoint import change, split
@@ -17,10 +17,12 @@ from transformers import InternVLConfig, InternVLForConditionalGeneration
 
 from corridor_cli.engine.checkpoint import CheckpointInfo, read_checkpoint
 from corridor_cli.engine.layouts.hf import hf_shape
+from corridor_cli.engine.local.load import load
 from corridor_cli.engine.local.prompt import PromptBuilder
 from corridor_cli.engine.local.sources import load_tokenizer, open_source
 from corridor_cli.engine.tensor_names import EMBEDDINGS, LM_HEAD, canonical_shapes
 from corridor_cli.errors import ModelError
+from corridor_cli.settings import ModelSettings
 
 WRITERS = {"hf": shutil.copytree, "newer names": write_newer_names, "original": write_original}
 
@@ -267,3 +269,25 @@ def test_files_changed_after_reading_are_told_with_both_shapes(
     (folder / "model.safetensors").write_bytes(b"junk")
     with pytest.raises(ModelError, match="cannot be opened"):
         open_source(info, "cpu", torch.float32)
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "precision", "told"),
+    [
+        ("language_model.model.layers.1.mlp.down_proj.weight", float("nan"), "fp32", "holds NaN or infinity"),
+        ("vision_tower.embeddings.cls_token", float("inf"), "fp32", "holds NaN or infinity"),
+        ("multi_modal_projector.linear_2.weight", 1e6, "fp16", "some that float16 cannot hold"),
+    ],
+)
+def test_weights_that_are_no_numbers_are_refused(
+    random_checkpoint: Path, tmp_path: Path, name: str, number: float, precision: str, told: str
+) -> None:
+    folder = Path(shutil.copytree(random_checkpoint, tmp_path / "spoiled"))
+    tensors = load_file(folder / "model.safetensors")
+    (stored,) = (key for key in tensors if key.endswith(name.partition("language_model.model.")[2] or name))
+    tensors[stored].view(-1)[3] = number
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    settings = ModelSettings(model=str(folder), device="cpu", precision=precision)  # type: ignore[arg-type]
+    with pytest.raises(ModelError, match=told) as caught:
+        load(settings, DictStore())
+    assert "Set precision" in caught.value.hint or "again" in caught.value.hint

@@ -11,6 +11,7 @@ from corridor_cli.engine.local.choose_linear import make_linear
 from corridor_cli.engine.local.linear import Activation, Linear, LinearKind
 from corridor_cli.engine.local.shape import NormKind
 from corridor_cli.engine.local.tensors import TensorSource
+from corridor_cli.errors import ModelError
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,8 @@ class Builder:
     kind: LinearKind
 
     def tensor(self, name: str, *shape: int) -> torch.Tensor:
-        """The tensor in the network's dtype, on its device."""
-        return self.source.tensor(name, shape).to(self.device, self.dtype)
+        """The tensor in the network's dtype, on its device. Raises `ModelError` when it holds no numbers."""
+        return self._in_dtype(self.source.tensor(name, shape).to(self.device), name)
 
     def norm(self, name: str, width: int, eps: float, kind: NormKind = "rms_norm") -> Norm:
         bias = self.tensor(f"{name}.bias", width) if kind == "layer_norm" else None
@@ -66,11 +67,24 @@ class Builder:
             factor = self.source.tensor(scale, (weight.shape[0],)).to(self.device, torch.float32)
             weight = weight.float() * factor[:, None]
             bias = bias.float() * factor if bias is not None else None
+        own = names[0][0]
         return make_linear(
-            weight.to(self.dtype),
-            bias.to(self.dtype) if bias is not None else None,
+            self._in_dtype(weight, f"{own}.weight"),
+            self._in_dtype(bias, f"{own}.bias") if bias is not None else None,
             self.kind,
             activation,
+        )
+
+    def _in_dtype(self, tensor: torch.Tensor, name: str) -> torch.Tensor:
+        """One NaN or infinity makes every caption empty, which would be found out hours later."""
+        converted = tensor.to(self.dtype)
+        if converted.sum(dtype=torch.float32).isfinite():
+            return converted
+        is_narrow = self.dtype == torch.float16
+        raise ModelError(
+            f"The model's tensor {name} holds NaN or infinity instead of numbers"
+            + (", or some that float16 cannot hold." if is_narrow else "."),
+            hint="Set precision to bf16 or fp32." if is_narrow else "Download or save the checkpoint again.",
         )
 
 
