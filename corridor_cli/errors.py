@@ -28,6 +28,7 @@ received and what is allowed; `hint` says what to do next.
 from __future__ import annotations
 
 from enum import IntEnum
+from fractions import Fraction
 
 
 class ExitCode(IntEnum):
@@ -141,7 +142,15 @@ class DecodeError(MediaError):
 
 
 class LimitError(MediaError):
-    """The file is larger or longer than the limits allow."""
+    """The file is larger or longer than the limits allow.
+
+    `at` is the time of the first frame that was not taken, which is where those that were end; None where no
+    frame was met.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", at: Fraction | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.at = at
 
 
 class SourceChangedError(MediaError):

@@ -44,9 +44,9 @@ class ErrorInfo:
 class ScanFrame(Protocol):
     """One decoded picture during a scan; pixels are converted only when asked for.
 
-    `planes` is uint8 (3, h, w): Y, U and V resized bilinearly to one size, at most 256 px wide, rotation not
-    applied. `rgb()` is uint8 (H, W, 3) at full size, rotated for display; it may be called once the scan has
-    moved on, until the frame is dropped.
+    `size_px` is (width, height) as decoded. `planes` is uint8 (3, h, w): Y, U and V resized bilinearly to one
+    size, at most 256 px wide, rotation not applied. `rgb()` is uint8 (H, W, 3) at full size, rotated for
+    display; it may be called once the scan has moved on, until the frame is dropped.
     """
 
     @property
@@ -54,6 +54,9 @@ class ScanFrame(Protocol):
 
     @property
     def time(self) -> Fraction: ...
+
+    @property
+    def size_px(self) -> tuple[int, int]: ...
 
     @property
     def planes(self) -> Pixels: ...

@@ -56,6 +56,10 @@ class DecodeSettings:
     max_seconds: Annotated[float, Gt(0)] | None = None
     max_pixels: Annotated[int, Ge(1)] = 8192 * 8192
     max_frames: Annotated[int, Ge(1)] | None = None
+    max_duration_seconds: Annotated[float, Gt(0)] | None = None
+    max_file_bytes: Annotated[int, Ge(1)] | None = None
+    max_decoded_bytes: Annotated[int, Ge(1)] | None = None
+    max_memory_bytes: AutoOrCount = "auto"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from multiprocessing.connection import Connection
 
-from corridor_cli.errors import LimitError, StalledError, VlmtlError, WorkerDiedError
+from corridor_cli.errors import VlmtlError
 from corridor_cli.hosts.channel import ChannelClosedError
+from corridor_cli.hosts.confine import worker_memory_bytes
 from corridor_cli.hosts.messages import JobLost, WorkerSetup
 from corridor_cli.hosts.process import ChildProcess
 from corridor_cli.hosts.watch import Watch
+from corridor_cli.media.limits import out_of_time, stalled, worker_died
 from corridor_cli.records import (
     ErrorInfo,
     ProbeJob,
@@ -35,7 +37,17 @@ Job = ScanJob | ProbeJob
 WorkerEvent = VideoOpened | VideoProbed | SceneFrames | ScoreRows | Progress | ScanEnd | JobLost
 
 # One thread a worker: several files at once use the cores better than several threads on one file.
-_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+# Pictures of a megabyte or more go back to the system when they are let go: glibc would keep them once the
+# first was freed, 100 MB after a file of 3000×2000, and that counts against the next file's limit of memory.
+_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(1024 * 1024),
+}
+
+# A worker keeps decode.max_seconds itself, between two frames; main ends one whose decoder never comes back.
+_LATE_SECONDS = 1.0
 
 
 class _Worker:
@@ -49,6 +61,7 @@ class _Worker:
         self.started_at = 0.0
         self.last_heard = 0.0
         self.waited_seconds = 0.0
+        self.num_frames = 0
 
     def hear(self, event: WorkerEvent) -> None:
         """Note a sign of life; time spent waiting for slots does not count against the job's limit."""
@@ -56,13 +69,16 @@ class _Worker:
         if isinstance(event, Progress) and event.is_waiting:
             self.waited_seconds += now - self.last_heard
         self.last_heard = now
+        if isinstance(event, Progress):
+            self.num_frames = event.num_frames
 
 
 class MediaPool:
     """The media workers of a run. Use `connections` to wait, then `receive` what is there."""
 
     def __init__(self, setup: WorkerSetup, arena_fd: int, num_workers: int, slots_per_worker: int) -> None:
-        self._setup = setup
+        memory = worker_memory_bytes(setup.decode.max_memory_bytes, num_workers)
+        self._setup = replace(setup, decode=replace(setup.decode, max_memory_bytes=memory))
         self._arena_fd = arena_fd
         rings = (range(i * slots_per_worker, (i + 1) * slots_per_worker) for i in range(num_workers))
         self._workers = [_Worker(ring) for ring in rings]
@@ -85,7 +101,7 @@ class MediaPool:
         worker = next(worker for worker in self._workers if worker.job is None)
         worker.job = job
         worker.started_at = worker.last_heard = time.monotonic()
-        worker.waited_seconds = 0.0
+        worker.waited_seconds, worker.num_frames = 0.0, 0
         if not self._send(worker, job):
             self._discard(worker)
             self._send(worker, job)
@@ -121,14 +137,9 @@ class MediaPool:
             busy_seconds = now - worker.started_at - worker.waited_seconds
             error: VlmtlError
             if silent_seconds > limits.stall_seconds:
-                error = StalledError(
-                    f"the decoder gave no sign of life for {silent_seconds:.0f} s and was killed "
-                    f"(decode.stall_seconds is {limits.stall_seconds:g})."
-                )
-            elif limits.max_seconds is not None and busy_seconds > limits.max_seconds:
-                error = LimitError(
-                    f"decoding took more than the {limits.max_seconds:g} s allowed by decode.max_seconds."
-                )
+                error = stalled(silent_seconds, limits.stall_seconds, worker.num_frames)
+            elif limits.max_seconds is not None and busy_seconds > limits.max_seconds + _LATE_SECONDS:
+                error = out_of_time(limits.max_seconds, worker.num_frames)
             else:
                 continue
             yield self._lose(worker, error)
@@ -163,7 +174,7 @@ class MediaPool:
 
     def _bury(self, worker: _Worker) -> Iterator[JobLost]:
         assert worker.child is not None
-        error = WorkerDiedError(f"the decoder's process {worker.child.reap()}.")
+        error = worker_died(worker.child.reap(), worker.num_frames)
         if worker.job:
             yield self._lose(worker, error)
         else:

@@ -15,17 +15,19 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from corridor_cli.errors import MediaError
+from corridor_cli.errors import LimitError, MediaError
 from corridor_cli.hosts.channel import Channel, Inbox
+from corridor_cli.hosts.confine import confine
 from corridor_cli.hosts.messages import WorkerSetup
 from corridor_cli.hosts.process import enter_child
+from corridor_cli.hosts.scan_ends import end_without_frames, error_info, guarded
 from corridor_cli.hosts.slots import Slots
 from corridor_cli.media.base import Reader
 from corridor_cli.media.describe import describe_video
+from corridor_cli.media.limits import BusyClock, within_limits
 from corridor_cli.media.open_reader import open_reader
 from corridor_cli.media.picks import KnownPick, read_picks
 from corridor_cli.media.shrink import encode_jpeg, shrink
-from corridor_cli.printable import printable
 from corridor_cli.records import (
     ErrorInfo,
     FrameRef,
@@ -62,6 +64,7 @@ def main(channel_fd: int, arena_fd: int, parent_pid: int) -> None:
     channel = Channel(channel_fd)
     inbox = Inbox(channel)
     setup: WorkerSetup = inbox.get()
+    confine(setup.decode.max_memory_bytes)
     slots = Slots(arena_fd, setup.slot_bytes) if setup.slot_bytes else None
     worker = _MediaWorker(setup, slots, channel, inbox)
     while True:
@@ -77,12 +80,20 @@ class _MediaWorker:
         self._free = deque(setup.free_slots)
         self._progress = Progress(0, 0, 0.0)
         self._last_beat = 0.0
+        self._clock = BusyClock()
 
     def take(self, message: ScanJob | ProbeJob | SlotsFreed) -> None:
         if isinstance(message, SlotsFreed):
             self._free.extend(message.slots)
             return
         self._progress = Progress(message.video, 0, 0.0)
+        self._clock = BusyClock()
+        limits = self._setup.decode
+        end = guarded(lambda: self._work(message), message, limits, lambda: self._progress.num_frames)
+        if end is not None:
+            self._channel.send(end)
+
+    def _work(self, message: ScanJob | ProbeJob) -> None:
         decode = self._setup.decode
         # What cost a worker may have been decord, which can hang for good (decord 269, 373, 375). A scan goes
         # back to auto, not pyav: it is PyAV as well, and its record reads as if nothing had happened.
@@ -99,28 +110,31 @@ class _MediaWorker:
         try:
             reader = open_reader(Path(job.path), decode, for_picks=False)
         except MediaError as error:
-            self._channel.send(_end_without_frames(job, error))
+            self._channel.send(end_without_frames(job, error))
             return
         self._channel.send(VideoOpened(job.video, reader.info, reader.choice))
         scores = ScoreLog() if self._setup.with_scores else None
         finder = SceneFinder(self._setup.scenes, self._setup.frames, scores)
-        error_info = None
+        problem = stopped_at = None
         end = Fraction(0)
         try:
-            for frame in self._beating(reader.read_frames()):
+            frames = within_limits(reader.read_frames(), Path(job.path), decode, self._clock)
+            for frame in self._beating(frames):
                 end, interval = frame.time, frame.time - end
                 self._deliver(finder.push(frame))
                 self._tell_scores(scores)
         except MediaError as error:
-            error_info = _error_info(error, job.path)
+            problem = error_info(error, job.path)
+            stopped_at = error.at if isinstance(error, LimitError) else None
         finally:
             reader.close()
         if self._progress.num_frames:
             # Stopped in mid-file, the reader has measured no end: the last frame lasts as the one before.
-            end = reader.end if reader.end is not None else end + interval
+            measured = stopped_at or reader.end
+            end = measured if measured is not None else end + interval
             self._deliver(finder.finish(end))
             self._tell_scores(scores, is_end=True)
-        self._channel.send(self._scan_end(reader, finder, end, error_info))
+        self._channel.send(self._scan_end(reader, finder, end, problem))
 
     def _scan_end(
         self, reader: Reader, finder: SceneFinder, duration: Fraction, error: ErrorInfo | None
@@ -172,7 +186,7 @@ class _MediaWorker:
         try:
             info, streams, for_scan, for_picks = describe_video(Path(job.path), decode)
         except MediaError as error:
-            self._channel.send(_end_without_frames(job, error))
+            self._channel.send(end_without_frames(job, error))
             return
         self._channel.send(VideoProbed(job.video, info, streams, for_scan, for_picks))
         self._channel.send(ScanEnd(job.video, 0, Fraction(0), None, (), None, (), None))
@@ -186,7 +200,7 @@ class _MediaWorker:
             known = KnownPick(wanted.pick.frame_index, wanted.pick.time, wanted.pick.rgb_crc32)
             wanted_of.setdefault(known, []).append(wanted)
         choice = None
-        error_info = None
+        problem = None
         try:
             for known, rgb, reader in read_picks(Path(job.path), list(wanted_of), decode, job.info):
                 choice = reader
@@ -194,8 +208,8 @@ class _MediaWorker:
                     self._hand_back(job.video, wanted, rgb)
                 self._beat()
         except MediaError as error:
-            error_info = _error_info(error, job.path)
-        end = ScanEnd(job.video, 0, Fraction(0), None, (), choice, (), error_info)
+            problem = error_info(error, job.path)
+        end = ScanEnd(job.video, 0, Fraction(0), None, (), choice, (), problem)
         self._channel.send(end)
 
     def _hand_back(self, video: int, wanted: WantedPick, rgb: Pixels) -> None:
@@ -212,7 +226,8 @@ class _MediaWorker:
 
     def _wait_for_slot(self) -> int:
         while not self._free:
-            message = self._inbox.get(_HEARTBEAT_SECONDS)
+            with self._clock.paused():
+                message = self._inbox.get(_HEARTBEAT_SECONDS)
             if message is None:
                 self._beat(is_waiting=True)
             else:
@@ -233,12 +248,3 @@ class _MediaWorker:
         if now - self._last_beat >= _HEARTBEAT_SECONDS or is_waiting:
             self._last_beat = now
             self._channel.send(replace(self._progress, is_waiting=is_waiting))
-
-
-def _error_info(error: MediaError, path: str) -> ErrorInfo:
-    """The error as data; which file it is about is known to whoever reads it, so its path is taken off."""
-    return ErrorInfo("decode", type(error).__name__, str(error).removeprefix(f"{printable(path)}: "))
-
-
-def _end_without_frames(job: ScanJob | ProbeJob, error: MediaError) -> ScanEnd:
-    return ScanEnd(job.video, 0, Fraction(0), None, (), None, (), _error_info(error, job.path))

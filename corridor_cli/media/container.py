@@ -5,6 +5,7 @@ FFmpeg would also follow playlists, concat scripts, device names and URLs; the a
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +17,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from corridor_cli.errors import DecodeError, MediaError, NotVideoError, NoVideoStreamError, UnreadableError
+from corridor_cli.media.limits import OUT_OF_MEMORY, TOO_LARGE, can_allocate
 from corridor_cli.media.readable import read_head
 from corridor_cli.printable import printable
 
@@ -29,6 +31,9 @@ AV_ERRORS = (av.error.FFmpegError, ValueError)
 DEMUXERS = (
     "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc,flv,asf,ogg,mxf,ivf,obu,nut,gif,apng,dv,rm"
 )
+
+_MAX_BLOCK_PX = 256
+_PICTURE_BYTES_PER_PIXEL = 4  # with the decoder's own tables beside it
 
 # FFmpeg's own, for a stream that names none.
 DEFAULT_TIME_BASE = Fraction(1, 90_000)
@@ -44,15 +49,16 @@ SCRIPTS = {
 
 @dataclass(slots=True)
 class OpenVideo:
-    """An open file and the stream that is its video."""
+    """An open file and the stream that is its video. `max_pixels` is the bound its decoder was given."""
 
     container: InputContainer
     stream: VideoStream
     time_base: Fraction
+    max_pixels: int | None = None
 
 
-def open_video(path: Path, *, num_threads: int) -> OpenVideo:
-    """Open `path` and choose its video stream.
+def open_video(path: Path, *, num_threads: int, max_pixels: int | None = None) -> OpenVideo:
+    """Open `path` and choose its video stream; `max_pixels` bounds what its decoder allocates for a picture.
 
     Raises `UnreadableError`, `NotVideoError`, `NoVideoStreamError`, `DecodeError`.
     """
@@ -63,10 +69,15 @@ def open_video(path: Path, *, num_threads: int) -> OpenVideo:
         context.thread_count = num_threads
         if num_threads > 1:
             context.thread_type = "AUTO"
+        if max_pixels is not None:
+            # FFmpeg counts coded sizes, rounded up to whole blocks; and a picture that is somewhat too large
+            # should come out, so that its size can be told.
+            max_pixels = 2 * max_pixels + _MAX_BLOCK_PX**2
+            context.options = {"max_pixels": str(max_pixels)}
     except BaseException:
         container.close()
         raise
-    return OpenVideo(container, stream, stream.time_base or DEFAULT_TIME_BASE)
+    return OpenVideo(container, stream, stream.time_base or DEFAULT_TIME_BASE, max_pixels)
 
 
 def _open_container(path: Path) -> InputContainer:
@@ -108,6 +119,19 @@ def _cannot_open(path: Path, head: bytes, error: Exception) -> MediaError:
 def reason_of(error: Exception) -> str:
     """FFmpeg's words without its numbers and file names."""
     return str(getattr(error, "strerror", None) or error).strip().rstrip(".").lower()
+
+
+def refusal_of(video: OpenVideo, error: Exception) -> str:
+    """One of `limits.OWN_REASONS` when the decoder refused a packet for one of our limits, else ""."""
+    context = video.stream.codec_context
+    num_pixels = context.width * context.height
+    # H.264 and HEVC keep the size they refuse, others forget theirs; dav1d alone says what is the matter.
+    if not num_pixels or getattr(error, "errno", 0) == errno.ERANGE:
+        return TOO_LARGE
+    if video.max_pixels is not None and num_pixels > video.max_pixels:
+        return TOO_LARGE
+    # Some decoders call it invalid data when a picture's memory cannot be had.
+    return "" if can_allocate(_PICTURE_BYTES_PER_PIXEL * num_pixels) else OUT_OF_MEMORY
 
 
 def _choose_stream(path: Path, container: InputContainer) -> VideoStream:

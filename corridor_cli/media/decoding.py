@@ -12,7 +12,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 
 from corridor_cli.errors import DecodeError
-from corridor_cli.media.container import AV_ERRORS, OpenVideo, open_video, reason_of
+from corridor_cli.media.container import AV_ERRORS, OpenVideo, open_video, reason_of, refusal_of
 from corridor_cli.media.damage import Damage
 from corridor_cli.printable import printable
 
@@ -33,7 +33,8 @@ def decode_frames(video: OpenVideo, damage: Damage) -> Generator[VideoFrame]:
             frames = stream.codec_context.decode(packet)
         except AV_ERRORS as error:
             stamp = start if packet is None else _first_known(packet.pts, packet.dts, start)
-            damage.note_bad_packet(Fraction((stamp - start) * video.time_base), reason_of(error))
+            reason = refusal_of(video, error) or reason_of(error)
+            damage.note_bad_packet(Fraction((stamp - start) * video.time_base), reason)
             continue
         yield from frames
 

@@ -20,7 +20,6 @@ from corridor_cli.errors import DecodeError
 from corridor_cli.media.clock import Clock
 from corridor_cli.media.decoding import packet_times
 from corridor_cli.media.picture import Converter
-from corridor_cli.media.probe import require_count
 from corridor_cli.printable import printable
 from corridor_cli.records import ReaderChoice, VideoInfo
 from corridor_cli.settings import DecodeSettings
@@ -108,6 +107,12 @@ class DecordFrame:
         self._planes: Pixels | None = None
 
     @property
+    def size_px(self) -> tuple[int, int]:
+        """(width, height) as decoded."""
+        height, width, _ = self._pixels.shape
+        return width, height
+
+    @property
     def planes(self) -> Pixels:
         """uint8 (3, h, w): Y, U, V at most 256 px wide, as coded: the turn is undone."""
         if self._planes is None:
@@ -131,7 +136,6 @@ class DecordReader:
         self.end: Fraction | None = None
         self.is_variable_frame_rate: bool | None = None
         self._path = path
-        self._max_frames = settings.max_frames
         self._active: list[Generator[DecordFrame]] = []  # generators that end with the reader
         context, place = choose_context(settings.device, is_forced=settings.reader == "decord")
         self.choice = ReaderChoice(choice.name, f"{choice.reason}, {place}", choice.fallbacks)
@@ -156,7 +160,6 @@ class DecordReader:
         try:
             self._video.seek_accurate(0)
             for index, (pts, duration) in enumerate(zip(times.starts, times.durations, strict=True)):
-                require_count(self._path, index, self._max_frames)
                 pixels = self._video.next().asnumpy()
                 time = clock.place(pts, duration)
                 num_frames += 1

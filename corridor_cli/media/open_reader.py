@@ -6,6 +6,7 @@ from pathlib import Path
 
 from corridor_cli.errors import MediaError
 from corridor_cli.media.base import Reader
+from corridor_cli.media.limits import require_file
 from corridor_cli.media.probe import probe
 from corridor_cli.media.pyav_reader import PyavReader
 from corridor_cli.records import ReaderChoice, VideoInfo
@@ -21,6 +22,7 @@ def open_reader(
     on. `decode.reader` forces one; a forced decord that cannot falls back to PyAV and says so. After decord
     hung and its process was killed, ask again with `decode.reader` set to `pyav`. Raises `MediaError` kinds.
     """
+    require_file(path, settings)
     if info is None:
         info = probe(path, max_pixels=settings.max_pixels)
     is_forced = settings.reader == "decord"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from corridor_cli.errors import DecodeError, MediaError
 from corridor_cli.media.base import Reader
+from corridor_cli.media.limits import BusyClock, for_known_picks, within_limits
 from corridor_cli.media.open_reader import open_reader
 from corridor_cli.media.probe import probe
 from corridor_cli.printable import printable
@@ -58,7 +59,8 @@ def read_picks(
         told = (*fallbacks, *reader.choice.fallbacks)
         choice = ReaderChoice(reader.name, reason or reader.choice.reason, told)
         try:
-            for frame in frames_of(reader, list(missing)):
+            frames = frames_of(reader, list(missing))
+            for frame in within_limits(frames, path, for_known_picks(settings), BusyClock()):
                 pixels = _checked_rgb(frame, missing[0], path)
                 yield missing.pop(0), pixels, choice
         except MediaError as error:

@@ -135,6 +135,8 @@ class _Conversion:
                     dst_color_range=self._to_range,
                     threads=1,
                 )
+            except MemoryError:
+                raise
             except AV_ERRORS as error:
                 problem = error
         raise DecodeError(f"a {frame.format.name} picture cannot be converted ({reason_of(problem)})")
@@ -151,6 +153,11 @@ class PyavFrame:
         self._frame = frame
         self._converter = converter
         self._planes: Pixels | None = None
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """(width, height) as decoded."""
+        return self._frame.width, self._frame.height
 
     @property
     def planes(self) -> Pixels:

@@ -6,10 +6,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from corridor_cli.errors import LimitError
 from corridor_cli.media.container import AV_ERRORS, OpenVideo, open_video
+from corridor_cli.media.limits import require_pixels
 from corridor_cli.media.picture import UPRIGHT, Orientation, orientation_of
-from corridor_cli.printable import printable
 from corridor_cli.records import VideoInfo
 
 # Rates at or above this are time bases in disguise (1000 in FLV and WebM, 90000 in MPEG-TS).
@@ -24,32 +23,13 @@ def probe(path: Path, *, max_pixels: int) -> VideoInfo:
     `width_px` and `height_px` are those after the turn. The sample aspect ratio is not applied.
     Raises `UnreadableError`, `NotVideoError`, `NoVideoStreamError`, `DecodeError`, `LimitError`.
     """
-    video = open_video(path, num_threads=1)
+    video = open_video(path, num_threads=1, max_pixels=max_pixels)
     try:
         context = video.stream.codec_context
         require_pixels(path, context.width, context.height, max_pixels)
         return _describe(video, _first_orientation(video))
     finally:
         video.container.close()
-
-
-def require_pixels(path: Path, width: int, height: int, max_pixels: int) -> None:
-    """Raise `LimitError` for a picture larger than `decode.max_pixels`."""
-    if width * height > max_pixels:
-        raise LimitError(
-            f"{printable(path)}: pictures of {width}×{height} are larger than the limit of {max_pixels} "
-            "pixels",
-            hint="Raise decode.max_pixels if memory allows.",
-        )
-
-
-def require_count(path: Path, num_frames: int, max_frames: int | None) -> None:
-    """Raise `LimitError` when another frame comes after `decode.max_frames` were read."""
-    if max_frames is not None and num_frames >= max_frames:
-        raise LimitError(
-            f"{printable(path)}: has more than {max_frames} frames, the limit",
-            hint="Raise decode.max_frames.",
-        )
 
 
 def _first_orientation(video: OpenVideo) -> Orientation:

@@ -16,8 +16,8 @@ from corridor_cli.media.clock import Clock
 from corridor_cli.media.container import OpenVideo, open_video
 from corridor_cli.media.damage import Damage, stated_end
 from corridor_cli.media.decoding import Tape, decode_frames
+from corridor_cli.media.limits import OWN_REASONS, refused
 from corridor_cli.media.picture import Converter, PyavFrame
-from corridor_cli.media.probe import require_count, require_pixels
 from corridor_cli.printable import printable
 from corridor_cli.records import ReaderChoice, VideoInfo
 from corridor_cli.settings import DecodeSettings
@@ -58,8 +58,6 @@ class PyavReader:
                 for frame in frames:
                     if index == 0:
                         stated = stated_end(video.container, video.stream, frame.pts)
-                    require_count(self._path, index, self._settings.max_frames)
-                    require_pixels(self._path, frame.width, frame.height, self._settings.max_pixels)
                     time = clock.place(frame.pts, frame.duration)
                     damage.note_frame(time, is_corrupt=frame.is_corrupt)
                     yield PyavFrame(index, time, frame, converter)
@@ -69,6 +67,8 @@ class PyavReader:
                 self.end = clock.end(stated.seconds if stated else None)
                 self.is_variable_frame_rate = clock.is_variable(damage.num_bad_packets)
             self.warnings += [*damage.summaries(), *clock.warnings]
+        if damage.num_bad_since_frame and damage.last_reason in OWN_REASONS:
+            raise refused(self._path, damage.last_reason, self._settings, index)
         if self.end is None:
             raise self._no_frames(damage)
         if reason := damage.lost_tail(clock, self.end, stated):
@@ -112,15 +112,13 @@ class PyavReader:
                 frame = tape.find(first_pts + int(ticks))
                 if frame is None:
                     raise DecodeError(f"{name}: no frame at {float(time):.6f} s was found by seeking")
-                require_pixels(self._path, frame.width, frame.height, self._settings.max_pixels)
                 yield PyavFrame(index, time, frame, converter)
 
     def _reopen(self) -> OpenVideo:
         """A fresh start: decoders keep state over seeks that some containers cannot undo."""
         self.close()
-        self._video = open_video(self._path, num_threads=self._num_threads)
-        # Bounds what the decoder may allocate before a frame is seen.
-        self._video.stream.codec_context.options = {"max_pixels": str(self._settings.max_pixels)}
+        max_pixels = self._settings.max_pixels
+        self._video = open_video(self._path, num_threads=self._num_threads, max_pixels=max_pixels)
         return self._video
 
     def close(self) -> None:

@@ -96,7 +96,7 @@ def test_time_bases_are_not_taken_for_frame_rates(rate: Fraction | None, expecte
 
 def test_a_picture_over_the_limit_is_refused(clip: Clip) -> None:
     assert probe(clip("h264.mp4"), max_pixels=160 * 120).width_px == 160
-    with pytest.raises(errors.LimitError, match="160×120 are larger than the limit of 19199 pixels"):
+    with pytest.raises(errors.LimitError, match="have 160×120, more than the 19,199 pixels"):
         probe(clip("h264.mp4"), max_pixels=160 * 120 - 1)
 
 

@@ -171,18 +171,6 @@ def test_one_reader_can_do_one_thing_after_the_other(clip: Clip, reader_name: st
     reader.close()
 
 
-@pytest.mark.parametrize("reader_name", READERS)
-def test_more_frames_than_allowed_end_the_scan(clip: Clip, reader_name: str) -> None:
-    settings = DecodeSettings(reader=reader_name, max_frames=10)  # type: ignore[arg-type]
-    reader = open_reader(clip("h264.mp4"), settings, for_picks=False)
-    frames = reader.read_frames()
-    assert len(list(itertools.islice(frames, 10))) == 10
-    with pytest.raises(errors.LimitError, match="more than 10 frames"):
-        next(frames)
-    assert reader.end == Fraction(10, 25)
-    reader.close()
-
-
 # --- pictures ----------------------------------------------------------------------------------------------
 
 
@@ -237,13 +225,6 @@ def test_a_change_of_size_keeps_the_planes_size(clip: Clip) -> None:
     assert frames[0].rgb().shape == (64, 96, 3)
     assert frames[-1].rgb().shape == (120, 160, 3)
     assert {f.planes.shape for f in frames} == {(3, 64, 96)}
-
-
-def test_a_change_to_a_size_over_the_limit_ends_the_scan(clip: Clip) -> None:
-    reader = open_reader(clip("changing_size.h264"), DecodeSettings(max_pixels=10_000), for_picks=False)
-    with pytest.raises(errors.MediaError):
-        list(reader.read_frames())
-    reader.close()
 
 
 # --- the choice --------------------------------------------------------------------------------------------

@@ -1,0 +1,39 @@
+"""How a job of a media worker ends when something is the matter, as records for main."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+from corridor_cli.errors import MediaError
+from corridor_cli.media.limits import out_of_memory
+from corridor_cli.printable import printable
+from corridor_cli.records import ErrorInfo, ProbeJob, ScanEnd, ScanJob
+from corridor_cli.settings import DecodeSettings
+
+
+def guarded(
+    work: Callable[[], None], job: ScanJob | ProbeJob, limits: DecodeSettings, num_frames: Callable[[], int]
+) -> ScanEnd | None:
+    """Do a job; its end when it could not be brought to one: main then keeps the scenes it has."""
+    try:
+        work()
+        return None
+    except MediaError as error:  # a picture that cannot be converted
+        end = end_without_frames(job, error)
+    except MemoryError:
+        end = end_without_frames(job, out_of_memory(limits, num_frames(), Path(job.path)))
+    # Out here the exception is gone, which held the frames of the open scene.
+    gc.collect()
+    return end
+
+
+def error_info(error: MediaError, path: str) -> ErrorInfo:
+    """The error as data; which file it is about is known to whoever reads it, so its path is taken off."""
+    return ErrorInfo("decode", type(error).__name__, str(error).removeprefix(f"{printable(path)}: "))
+
+
+def end_without_frames(job: ScanJob | ProbeJob, error: MediaError) -> ScanEnd:
+    return ScanEnd(job.video, 0, Fraction(0), None, (), None, (), error_info(error, job.path))
