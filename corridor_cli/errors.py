@@ -12,11 +12,14 @@
     ├── StoppedError              9   --fail-fast or a failure limit
     └── MediaError                -   one input is at fault; the run goes on and ends with 3
         ├── NotVideoError             not a media file, a playlist, a script
+        ├── DamagedError              a video's container without its index or header: nothing can be read
+        ├── UnknownCodecError         no decoder for its pictures
         ├── NoVideoStreamError        media, but without pictures (audio only)
         ├── NoFramesError             a video stream that yields no picture
         ├── UnreadableError           missing, no permission, empty, I/O error
         ├── DecodeError               the pictures stop before the end of the file
         ├── LimitError                larger or longer than the limits allow
+        ├── InconsistentScanError     what was found contradicts itself
         ├── SourceChangedError        the file changed while it was read
         ├── StalledError              the decoder stopped answering and was killed
         └── WorkerDiedError           the decoder's process died
@@ -125,6 +128,14 @@ class NotVideoError(MediaError):
     """The file is not a media file that may be opened (text, playlist, script, unknown container)."""
 
 
+class DamagedError(MediaError):
+    """The file begins as a video does, but the header or index without which nothing is found is lost."""
+
+
+class UnknownCodecError(MediaError):
+    """There is no decoder for the pictures, or the file does not say which one they want."""
+
+
 class NoVideoStreamError(MediaError):
     """The file is media without pictures."""
 
@@ -151,6 +162,10 @@ class LimitError(MediaError):
     def __init__(self, message: str, *, hint: str = "", at: Fraction | None = None) -> None:
         super().__init__(message, hint=hint)
         self.at = at
+
+
+class InconsistentScanError(MediaError):
+    """What was found in the file contradicts itself: no document can be made of it. A defect of ours."""
 
 
 class SourceChangedError(MediaError):

@@ -16,9 +16,16 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from corridor_cli.errors import DecodeError, MediaError, NotVideoError, NoVideoStreamError, UnreadableError
+from corridor_cli.errors import (
+    DamagedError,
+    MediaError,
+    NotVideoError,
+    NoVideoStreamError,
+    UnknownCodecError,
+    UnreadableError,
+)
 from corridor_cli.media.limits import OUT_OF_MEMORY, TOO_LARGE, can_allocate
-from corridor_cli.media.readable import read_head
+from corridor_cli.media.readable import disk_problem, read_head
 from corridor_cli.printable import printable
 
 # FFmpeg's own logging can deadlock with the GIL and frame threads (PyAV 751); errors arrive as exceptions.
@@ -47,6 +54,19 @@ SCRIPTS = {
 }
 
 
+# How files of a video container begin: where, the bytes, what it is called.
+MARKS = (
+    *((4, mark, "MP4 or MOV") for mark in (b"ftyp", b"moov", b"mdat", b"wide", b"moof", b"free", b"skip")),
+    (0, b"\x1a\x45\xdf\xa3", "Matroska or WebM"),
+    (8, b"AVI ", "AVI"),
+    (0, b"FLV\x01", "FLV"),
+    (0, b"OggS", "Ogg"),
+    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "WMV or ASF"),
+    (0, b"\x00\x00\x01\xba", "MPEG-PS"),
+    (0, b"\x06\x0e\x2b\x34", "MXF"),
+)
+
+
 @dataclass(slots=True)
 class OpenVideo:
     """An open file and the stream that is its video. `max_pixels` is the bound its decoder was given."""
@@ -60,7 +80,7 @@ class OpenVideo:
 def open_video(path: Path, *, num_threads: int, max_pixels: int | None = None) -> OpenVideo:
     """Open `path` and choose its video stream; `max_pixels` bounds what its decoder allocates for a picture.
 
-    Raises `UnreadableError`, `NotVideoError`, `NoVideoStreamError`, `DecodeError`.
+    Raises `UnreadableError`, `NotVideoError`, `DamagedError`, `NoVideoStreamError`, `UnknownCodecError`.
     """
     container = _open_container(path)
     try:
@@ -101,14 +121,20 @@ def _open_container(path: Path) -> InputContainer:
 
 
 def _cannot_open(path: Path, head: bytes, error: Exception) -> MediaError:
-    if isinstance(error, OSError) and not isinstance(error, av.error.EOFError):
-        return UnreadableError(
-            f"{printable(path)}: cannot be read ({error.strerror})", hint="Check the disk."
-        )
-    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide"):
-        return DecodeError(
-            f"{printable(path)}: is cut short or damaged: without its index (moov) no frame can be decoded",
-            hint="Copy or record the file again.",
+    if isinstance(error, OSError) and not isinstance(error, (av.error.EOFError, MemoryError)):
+        # FFmpeg also says so of damage that its Matroska reader cannot get over: the disk is asked.
+        problem = disk_problem(path)
+        if problem is not None or error.errno != errno.EIO:
+            return problem or UnreadableError(
+                f"{printable(path)}: cannot be read ({reason_of(error)})", hint="Check the disk."
+            )
+    kind = next((kind for place, mark, kind in MARKS if head[place:].startswith(mark)), None)
+    if kind is not None:
+        reason = "" if isinstance(error, OSError) else f" ({reason_of(error)})"
+        return DamagedError(
+            f"{printable(path)}: begins as {kind}, but its header or index is missing or damaged{reason}; "
+            "no frame can be read",
+            hint="The file is cut short or damaged; copy or record it again.",
         )
     return NotVideoError(
         f"{printable(path)}: is not a video file that can be opened ({reason_of(error)})",
@@ -144,11 +170,13 @@ def _choose_stream(path: Path, container: InputContainer) -> VideoStream:
         holds = " and ".join(kinds) or "no stream at all"
         raise NoVideoStreamError(
             f"{printable(path)}: has no video stream (it holds {holds})",
-            hint="Leave it out with --exclude.",
+            hint="Leave it out with --exclude."
+            if kinds
+            else "It is empty or damaged: copy or record it again.",
         )
     if stream.codec_context is None:
-        raise DecodeError(
-            f"{printable(path)}: no decoder for its video codec",
-            hint="Convert it to H.264, HEVC, VP9 or AV1.",
+        raise UnknownCodecError(
+            f"{printable(path)}: there is no decoder for its video stream; no frame can be read",
+            hint="If it plays elsewhere, convert it to H.264, HEVC, VP9 or AV1; else it is damaged.",
         )
     return stream

@@ -21,7 +21,7 @@ def probe(path: Path, *, max_pixels: int) -> VideoInfo:
 
     `rotation_degrees` is the clockwise turn (0, 90, 180, 270) that brings decoded pictures upright;
     `width_px` and `height_px` are those after the turn. The sample aspect ratio is not applied.
-    Raises `UnreadableError`, `NotVideoError`, `NoVideoStreamError`, `DecodeError`, `LimitError`.
+    Raises what `open_video` does, and `LimitError`.
     """
     video = open_video(path, num_threads=1, max_pixels=max_pixels)
     try:

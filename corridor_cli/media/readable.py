@@ -59,6 +59,22 @@ def open_readable(path: Path) -> tuple[int, os.stat_result]:
     return descriptor, facts
 
 
+def disk_problem(path: Path, num_bytes: int = 64 * 1024 * 1024) -> UnreadableError | None:
+    """What goes wrong when the first so many bytes are read, or None when they can be."""
+    try:
+        descriptor, _ = open_readable(path)
+    except UnreadableError as error:
+        return error
+    try:
+        while num_bytes > 0 and (read := len(os.read(descriptor, 1024 * 1024))):
+            num_bytes -= read
+    except OSError as error:
+        return unreadable(path, error)
+    finally:
+        os.close(descriptor)
+    return None
+
+
 def read_head(path: Path, num_bytes: int = 64) -> bytes:
     """The first bytes of the file. Raises `UnreadableError`."""
     descriptor, _ = open_readable(path)

@@ -100,6 +100,21 @@ def test_a_picture_over_the_limit_is_refused(clip: Clip) -> None:
         probe(clip("h264.mp4"), max_pixels=160 * 120 - 1)
 
 
+def damaged_inputs(folder: Path, clip: Clip) -> dict[str, tuple[Path, type[errors.MediaError], str]]:
+    """Files whose beginning says what they are and whose header is of no use."""
+    headers = {"mkv": clip("h264.mkv"), "flv": clip("h264.flv")}
+    named = {"mkv": "Matroska or WebM", "flv": "FLV"}
+    found: dict[str, tuple[Path, type[errors.MediaError], str]] = {}
+    for kind, source in headers.items():
+        path = folder / f"header-lost.{kind}"
+        path.write_bytes(source.read_bytes()[:12] + b"\xff" * 2000)
+        found[kind] = (path, errors.DamagedError, f"begins as {named[kind]}, but its header or index is")
+    codec = folder / "codec.mp4"
+    codec.write_bytes(clip("h264.mp4").read_bytes().replace(b"avc1", b"zzzz"))
+    found["codec"] = (codec, errors.UnknownCodecError, "there is no decoder for its video stream")
+    return found
+
+
 def bad_inputs(folder: Path, clip: Clip) -> dict[str, tuple[Path, type[errors.MediaError], str]]:
     """Each kind of bad input: the file, the error it must give, words its message must hold."""
     good = clip("h264.mp4")
@@ -115,7 +130,8 @@ def bad_inputs(folder: Path, clip: Clip) -> dict[str, tuple[Path, type[errors.Me
         "folder": (folder, errors.UnreadableError, "is a folder"),
         "text": (text, errors.NotVideoError, "is not a video file"),
         "noise": (noise, errors.NotVideoError, "is not a video file"),
-        "cut": (clips.truncated(good, folder / "cut.mp4", 0.6), errors.DecodeError, "cut short or damaged"),
+        "cut": (clips.truncated(good, folder / "cut.mp4", 0.6), errors.DamagedError, "begins as MP4 or MOV"),
+        **damaged_inputs(folder, clip),
         "playlist": (
             clips.write_playlist(folder / "list.mp4", good),
             errors.NotVideoError,
@@ -131,7 +147,10 @@ def bad_inputs(folder: Path, clip: Clip) -> dict[str, tuple[Path, type[errors.Me
     }
 
 
-KINDS = ("empty", "missing", "folder", "text", "noise", "cut", "playlist", "script", "sound", "cover")
+KINDS = (
+    *("empty", "missing", "folder", "text", "noise", "cut", "playlist", "script", "sound", "cover"),
+    *("mkv", "flv", "codec"),
+)
 
 
 @pytest.mark.parametrize("kind", KINDS)

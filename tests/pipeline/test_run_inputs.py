@@ -33,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 BAD = {
     "audio_only.mp4": "NoVideoStreamError",
-    "no index.mp4": "DecodeError",
+    "no index.mp4": "DamagedError",
     "playlist.mp4": "NotVideoError",
     "concat.mp4": "NotVideoError",
     "empty.mp4": "UnreadableError",
