@@ -69,12 +69,16 @@ MARKS = (
 
 @dataclass(slots=True)
 class OpenVideo:
-    """An open file and the stream that is its video. `max_pixels` is the bound its decoder was given."""
+    """An open file and the stream that is its video.
+
+    `max_pixels` is the bound its decoder was given, `has_size` whether the header states a size of pictures.
+    """
 
     container: InputContainer
     stream: VideoStream
     time_base: Fraction
     max_pixels: int | None = None
+    has_size: bool = True
 
 
 def open_video(path: Path, *, num_threads: int, max_pixels: int | None = None) -> OpenVideo:
@@ -97,7 +101,8 @@ def open_video(path: Path, *, num_threads: int, max_pixels: int | None = None) -
     except BaseException:
         container.close()
         raise
-    return OpenVideo(container, stream, stream.time_base or DEFAULT_TIME_BASE, max_pixels)
+    has_size = context.width > 0
+    return OpenVideo(container, stream, stream.time_base or DEFAULT_TIME_BASE, max_pixels, has_size)
 
 
 def _open_container(path: Path) -> InputContainer:
@@ -152,7 +157,7 @@ def refusal_of(video: OpenVideo, error: Exception) -> str:
     context = video.stream.codec_context
     num_pixels = context.width * context.height
     # H.264 and HEVC keep the size they refuse, others forget theirs; dav1d alone says what is the matter.
-    if not num_pixels or getattr(error, "errno", 0) == errno.ERANGE:
+    if (video.has_size and not num_pixels) or getattr(error, "errno", 0) == errno.ERANGE:
         return TOO_LARGE
     if video.max_pixels is not None and num_pixels > video.max_pixels:
         return TOO_LARGE

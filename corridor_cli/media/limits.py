@@ -116,6 +116,8 @@ def _require_amounts(
 
 def can_allocate(num_bytes: int) -> bool:
     """Whether so much memory could be had just now; none of it is kept or touched."""
+    if num_bytes < 1:
+        return True
     try:
         mmap.mmap(-1, num_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
     except (OSError, OverflowError, ValueError):

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from corridor_cli.errors import InconsistentScanError
 from corridor_cli.pipeline.pictures import Pictures
 from corridor_cli.pipeline.plan import UnreadableSource
 from corridor_cli.pipeline.tally import Tally
@@ -162,7 +163,7 @@ class Documents:
             return self._timeline(video, log)
         except ValueError as error:
             # pydantic's: a scan that contradicts itself is this video's failure alone.
-            problem = ErrorInfo("assemble", "InconsistentScanError", str(error))
+            problem = ErrorInfo("assemble", InconsistentScanError.__name__, _contradiction(error))
             return self._failed(video, problem)
 
     def _timeline(self, video: VideoWork, log: CaptionLog) -> Timeline:
@@ -225,6 +226,12 @@ class Documents:
             choice = video.picks_reader
             own["picks_reader"] = "; ".join([f"{choice.name}: {choice.reason}", *choice.fallbacks])
         return own | (self.engine.environment | {"device": self.engine.device} if self.engine else {})
+
+
+def _contradiction(error: ValueError) -> str:
+    """pydantic's findings in one line."""
+    found = "; ".join(line.strip() for line in str(error).splitlines()[1:] if "For further" not in line)
+    return f"what was found in it contradicts itself ({found[:500]}). Please report it with the file."
 
 
 def _outcome(video: VideoWork, timeline: Timeline, path: Path) -> VideoOutcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
@@ -113,7 +114,9 @@ def _scene_problems(scene: ScenePart, where: str, number: int) -> Iterator[Probl
         yield Problem(f"{where}.end", f"{scene.end} lies before the start {scene.start}")
     if scene.end_frame <= scene.start_frame:
         yield Problem(f"{where}.end_frame", f"frames [{scene.start_frame}, {scene.end_frame}) hold nothing")
-    if abs(scene.end - scene.start - scene.duration) > MAX_LENGTH_ERROR_SECONDS:
+    # A damaged timestamp may lie centuries ahead, where a float is coarser than the error allowed.
+    allowed = max(MAX_LENGTH_ERROR_SECONDS, 2 * math.ulp(scene.end))
+    if abs(scene.end - scene.start - scene.duration) > allowed:
         yield Problem(f"{where}.duration", f"{scene.duration} is not {scene.end} - {scene.start}")
     yield from _timecode_problems(f"{where}.start_timecode", scene.start_timecode, scene.start)
     yield from _timecode_problems(f"{where}.end_timecode", scene.end_timecode, scene.end)
