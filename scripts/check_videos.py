@@ -58,9 +58,8 @@ def read_manifest(text: str) -> Iterator[Expected]:
 
 def _good(row: dict[str, str]) -> Expected:
     why = row["why it is here"]
-    if (
-        row["codec/pix/container"] == "-/-/-"
-    ):  # what wrote the manifest could not open it: anything is allowed
+    codec = row["codec/pix/container"].partition("/")[0]
+    if row["codec/pix/container"] == "-/-/-":  # it could not be opened then: any ending is good
         return Expected(row["file"], row["sha256"], None)
     if not row["frames"].isdigit() or row["frames"] == "0":
         return Expected(row["file"], row["sha256"], "failed")
@@ -72,7 +71,6 @@ def _good(row: dict[str, str]) -> Expected:
         shape, frames = (int(best[1]), int(best[2])), None
     if rotation in ("90", "-90", "270"):
         shape = shape[::-1]
-    codec = row["codec/pix/container"].partition("/")[0]
     has_lost = FEW_OF.search(why) is not None
     return Expected(
         row["file"], row["sha256"], "complete", frames, shape, CODEC_NAMES.get(codec, codec), has_lost

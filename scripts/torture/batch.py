@@ -25,6 +25,7 @@ MAX_SECONDS = 20
 # A file may be tried twice; each time the limit, and what main needs to notice.
 MAX_WALL_SECONDS = 2 * (MAX_SECONDS + 2)
 SECONDS_PER_MUTANT = 2.0
+FINISHED = (ExitCode.OK, ExitCode.PARTIAL, ExitCode.NO_INPUTS)
 LOSSES = ("StalledError", "WorkerDiedError")
 
 
@@ -70,7 +71,7 @@ def run_batch(mutants: Sequence[Mutant], folder: Path, jobs: int) -> BatchResult
         "run", videos, output, "--engine", "echo", "--json", *options, mark=mark, seconds=seconds
     )
     violations = [("", problem) for problem in _run_problems(code, err, mark)]
-    if code is None:
+    if code not in FINISHED:
         return BatchResult((), tuple(violations))
     endings: list[Ending] = []
     for mutant in mutants:
@@ -109,7 +110,7 @@ def vlmtl(*arguments: str | Path, mark: str, seconds: float) -> tuple[int | None
 def _run_problems(code: int | None, err: str, mark: str) -> Iterator[str]:
     if code is None:
         yield f"the run hung and was killed; it last said: {err[-500:]}"
-    elif code not in (ExitCode.OK, ExitCode.PARTIAL, ExitCode.NO_INPUTS):
+    elif code not in FINISHED:
         yield f"the run ended with exit code {code}: {err[-1500:]}"
     if "Traceback" in err:
         yield f"a traceback: {err[err.index('Traceback') :][:1500]}"

@@ -11,8 +11,8 @@ import av
 import pytest
 from sample_clips import Encoding, write_video
 
-from corridor_cli.errors import LimitError, MediaError, UnreadableError
-from corridor_cli.media.limits import BusyClock, stalled, within_limits, worker_died
+from corridor_cli.errors import LimitError, MediaError, NoFramesError, UnreadableError
+from corridor_cli.media.limits import BusyClock, can_allocate, stalled, within_limits, worker_died
 from corridor_cli.media.open_reader import open_reader
 from corridor_cli.records import ScanFrame
 from corridor_cli.settings import DecodeSettings
@@ -146,6 +146,20 @@ def test_the_limit_itself_is_allowed_whatever_the_codec_rounds_up_to(tmp_path: P
     path = write_video(tmp_path / "a.mp4", clips.solid("red", 3, (1920, 1080)), how)
     frames, error = scan(path, DecodeSettings(max_pixels=1920 * 1080))
     assert (len(frames), error) == (3, None)
+
+
+def test_damage_that_hides_the_size_is_no_limit(tmp_path: Path, clip: Clip) -> None:
+    """Without its parameter sets a stream has no size at all, which is damage and not a picture too large."""
+    data = clip("h264.flv").read_bytes()
+    (tmp_path / "a.flv").write_bytes(data.replace(b"\x67\x42", b"\x00\x00"))
+    frames, error = scan(tmp_path / "a.flv", DecodeSettings())
+    assert (frames, type(error)) == ([], NoFramesError)
+
+
+def test_memory_that_can_be_had_is_told_from_memory_that_cannot() -> None:
+    assert can_allocate(0)
+    assert can_allocate(1_000_000)
+    assert not can_allocate(1 << 62)
 
 
 # --- what main says of a worker it lost --------------------------------------------------------------------
