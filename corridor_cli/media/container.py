@@ -149,6 +149,8 @@ def _cannot_open(path: Path, head: bytes, error: Exception) -> MediaError:
 
 def reason_of(error: Exception) -> str:
     """FFmpeg's words without its numbers and file names."""
+    if isinstance(error, MemoryError):
+        return "it asks for more memory than can be had"
     return str(getattr(error, "strerror", None) or error).strip().rstrip(".").lower()
 
 

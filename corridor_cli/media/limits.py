@@ -149,7 +149,8 @@ def refused(path: Path, reason: str, limits: DecodeSettings, num_frames: int) ->
     if reason == OUT_OF_MEMORY:
         return out_of_memory(limits, num_frames, path)
     what = f"states a picture size of zero, or of more than the {limits.max_pixels:,} pixels"
-    return _over(path, what, "max_pixels", num_frames)
+    error = _over(path, what, "max_pixels", num_frames)
+    return LimitError(error.message, hint=f"{error.hint} If that does not help, the file is damaged.")
 
 
 def stalled(silent_seconds: float, stall_seconds: float, num_frames: int) -> StalledError:

@@ -139,7 +139,10 @@ class _Conversion:
                 raise
             except AV_ERRORS as error:
                 problem = error
-        raise DecodeError(f"a {frame.format.name} picture cannot be converted ({reason_of(problem)})")
+        raise DecodeError(
+            f"a picture in the format {frame.format.name} cannot be converted to RGB ({reason_of(problem)})",
+            hint="Convert the video, for instance to H.264, and run again.",
+        )
 
 
 class PyavFrame:

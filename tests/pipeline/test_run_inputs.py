@@ -205,13 +205,42 @@ def test_no_model_says_how_to_get_one(tmp_path: Path) -> None:
     assert "InternVL3" in err
 
 
-def test_a_limit_ends_a_video_not_the_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "limit",
+    ["max_frames=40", "max_duration_seconds=1.6", f"max_decoded_bytes={40 * 3 * 192 * 108}"],
+)
+def test_a_limit_ends_a_video_not_the_run(tmp_path: Path, limit: str) -> None:
     draw_scenes(tmp_path / "in" / "a.mp4", 2)
     draw_scenes(tmp_path / "in" / "b.mp4", 6)
-    code, _, err = run("run", tmp_path / "in", tmp_path / "out", *ECHO, "--set", "decode.max_frames=40")
+    code, _, err = run("run", tmp_path / "in", tmp_path / "out", *ECHO, "--set", f"decode.{limit}")
     assert code == 3, err
     found = documents(tmp_path / "out")
     assert found["a.mp4.timeline.json"]["status"] == "complete"
-    assert found["b.mp4.timeline.json"]["status"] == "partial"
-    assert found["b.mp4.timeline.json"]["source"]["frame_count"] == 40
-    assert [error["type"] for error in found["b.mp4.timeline.json"]["errors"]] == ["LimitError"]
+    partial = found["b.mp4.timeline.json"]
+    assert partial["status"] == "partial"
+    assert (partial["source"]["frame_count"], partial["source"]["duration"]) == (40, 1.6)
+    (error,) = partial["errors"]
+    assert error["type"] == "LimitError"
+    name = limit.partition("=")[0]
+    assert f"allowed by decode.{name}; 40 frames were read. Raise decode.{name}" in error["message"]
+    assert run("validate", tmp_path / "out")[0] == 0
+
+
+def test_files_over_a_limit_at_their_beginning_fail_and_say_so(tmp_path: Path) -> None:
+    clips.draw("1x1.mkv", tmp_path / "in")
+    large = tmp_path / "in" / "large.mp4"
+    large.write_bytes(b"?" * 100_000)  # not even looked into
+    clips.draw("h264.mp4", tmp_path / "in")
+    limits = [f"decode.max_file_bytes={large.stat().st_size - 1}", "decode.max_pixels=10000"]
+    sets = [word for limit in limits for word in ("--set", limit)]
+    code, _, err = run("run", tmp_path / "in", tmp_path / "out", *ECHO, *sets)
+    assert code == 3, err
+    found = documents(tmp_path / "out")
+    assert found["1x1.mkv.timeline.json"]["status"] == "complete"
+    told = {name: document["errors"][0] for name, document in found.items() if document["errors"]}
+    assert {name: error["type"] for name, error in told.items()} == {
+        "large.mp4.failed.json": "LimitError",
+        "h264.mp4.failed.json": "LimitError",
+    }
+    assert "allowed by decode.max_file_bytes; no frame was read" in told["large.mp4.failed.json"]["message"]
+    assert "160×120, more than the 10,000 pixels" in told["h264.mp4.failed.json"]["message"]
