@@ -42,8 +42,9 @@ END_ERRORS: tuple[type[Exception], ...] = (StopIteration, *DECORD_ERRORS)
 
 # MPEG-TS and raw streams: it seeks to wrong frames. AVI and FLV: it has no timestamps to check against.
 CONTAINERS = frozenset({"mov", "matroska"})
-# Its FFmpeg is 4.1: no AV1. VP8 and VP9 are left out of scans, as hidden frames are counted (80 for 72).
-CODECS = frozenset({"h264", "hevc", "mpeg4", "vp8", "vp9"})
+# Its FFmpeg is 4.1: no AV1. VP8 and VP9 are left out of scans, as hidden frames are counted (80 for 72),
+# MPEG-4 of known frames: among B-frames it seeks to wrong ones.
+PICK_CODECS = frozenset({"h264", "hevc", "vp8", "vp9"})
 SCAN_CODECS = frozenset({"h264", "hevc", "mpeg4"})
 # Formats and sizes for which its RGB was found to equal swscale's, byte for byte.
 PIXEL_FORMATS = frozenset({"yuv420p", "yuvj420p", "yuv444p"})
@@ -60,7 +61,7 @@ def decord_obstacle(path: Path, info: VideoInfo, *, for_picks: bool) -> str:
         return "decord is not installed"
     if not CONTAINERS.intersection(info.container.split(",")):
         return f"decord is unreliable on {info.container}"
-    if info.video_codec not in (CODECS if for_picks else SCAN_CODECS):
+    if info.video_codec not in (PICK_CODECS if for_picks else SCAN_CODECS):
         return f"decord cannot be relied on for {info.video_codec}"
     if info.pixel_format not in PIXEL_FORMATS or info.width_px % 2 or info.height_px % 2:
         return f"decord's pixels differ for {info.pixel_format} of {info.width_px}×{info.height_px}"

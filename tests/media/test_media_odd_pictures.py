@@ -19,6 +19,7 @@ from corridor_cli.settings import DecodeSettings
 from tests import clips, odd_clips
 
 Floats = NDArray[np.float64]
+NEEDS_TORCHCODEC = pytest.param("torchcodec", marks=pytest.mark.needs_torchcodec)
 # ITU-R BT.601, BT.709, BT.2020: shares of red and blue in luma, under the numbers of ITU-T H.273.
 LUMA = {1: (0.2126, 0.0722), 6: (0.299, 0.114), 9: (0.2627, 0.0593)}
 
@@ -184,7 +185,7 @@ def test_a_wide_gamut_in_sdr_is_narrowed(tmp_path: Path) -> None:
         (Fraction(9, 1), 0, (160, 120), (60, 60)),
     ],
 )
-@pytest.mark.parametrize("reader", ["pyav", "decord"])
+@pytest.mark.parametrize("reader", ["pyav", "decord", NEEDS_TORCHCODEC])
 def test_pictures_have_the_aspect_they_are_seen_with(
     tmp_path: Path,
     reader: str,
@@ -256,7 +257,7 @@ def test_a_cover_picture_is_not_taken_for_the_video(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("num_hidden", [7, 13])
-@pytest.mark.parametrize("reader", ["auto", "torchcodec", "decord"])
+@pytest.mark.parametrize("reader", ["auto", NEEDS_TORCHCODEC, "decord"])
 def test_an_edit_list_hides_what_it_says(tmp_path: Path, reader: str, num_hidden: int) -> None:
     """decord counts the hidden frames and must leave the file to PyAV."""
     clip = odd_clips.edit_list(tmp_path / "v.mp4", num_hidden)
