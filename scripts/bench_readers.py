@@ -3,7 +3,9 @@
     python scripts/bench_readers.py [--rounds N] [--heights 480,1080] [--codecs h264,vp9] [FILE ...]
 
 On clips drawn by code, or on the FILEs named. Rounds are interleaved (A B C, A B C, …); median and spread are
-told, and the figures as one line of JSON at the end. One thread each. What a reader leaves to PyAV says why.
+told, and the figures as one line of JSON at the end. One decoding thread each. The table is by processor
+time, summed over threads, which other work on the machine changes little and which is what counts where every
+processor has a worker; times by the clock stand in the JSON. What a reader leaves to PyAV says why.
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ import argparse
 import json
 import sys
 import tempfile
+import time
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -77,30 +81,37 @@ def measure(path: Path, rounds: int) -> dict[str, Any]:
     """Scans and picks of one file by every reader, round by round."""
     picks = known_picks(path)
     result: dict[str, Any] = {"clip": path.name, **{reader: {} for reader in READERS}}
-    jobs: dict[str, Callable[[str], float]] = {
-        "scan_fps": lambda reader: scan(path, reader, "cpu").fps,
-        "picks_seconds": lambda reader: fetch(path, reader, picks),
+    num_frames = scan(path, "pyav", "cpu").num_frames
+    jobs: dict[str, Callable[[str], object]] = {
+        "scan": lambda reader: scan(path, reader, "cpu"),
+        "picks": lambda reader: fetch(path, reader, picks),
     }
     values: dict[tuple[str, str], list[float]] = {}
     for _ in range(rounds):
-        for name, job in jobs.items():
-            for reader in READERS:
-                if f"{name}_failure" in result[reader]:
-                    continue
-                try:
-                    values.setdefault((reader, name), []).append(job(reader))
-                except VlmtlError as error:
-                    result[reader][f"{name}_failure"] = error.message
+        for (name, job), reader in product(jobs.items(), READERS):
+            if f"{name}_failure" in result[reader]:
+                continue
+            clock, processor = time.perf_counter(), time.process_time()
+            try:
+                job(reader)
+            except VlmtlError as error:
+                result[reader][f"{name}_failure"] = error.message
+                continue
+            took = {"seconds": time.perf_counter() - clock, "cpu_seconds": time.process_time() - processor}
+            for unit, seconds in took.items():
+                values.setdefault((reader, f"{name}_{unit}"), []).append(seconds)
+                if name == "scan":
+                    fps = "cpu_fps" if unit == "cpu_seconds" else "fps"
+                    values.setdefault((reader, f"scan_{fps}"), []).append(num_frames / seconds)
     for (reader, name), measured in values.items():
-        if measured:
-            result[reader][name] = spread([round(value, 4) for value in measured])
+        result[reader][name] = spread([round(value, 4) for value in measured])
     print(f"bench_readers: {path.name} {result}", file=sys.stderr, flush=True)
     return result
 
 
 def told(figures: dict[str, Any]) -> tuple[str, str]:
     cells = []
-    for name, digits in (("scan_fps", 0), ("picks_seconds", 2)):
+    for name, digits in (("scan_cpu_fps", 0), ("picks_cpu_seconds", 2)):
         each = figures.get(name)
         cells.append(
             f"{each['median']:.{digits}f} ({each['min']:.{digits}f}-{each['max']:.{digits}f})"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,9 +11,10 @@ import numpy as np
 import pytest
 from av.video.reformatter import ColorPrimaries, ColorRange, ColorTrc
 from numpy.typing import NDArray
-from sample_clips import COLOURS
+from sample_clips import COLOURS, Encoding, write_video
 
 from corridor_cli.media.open_reader import open_reader
+from corridor_cli.media.picks import KnownPick, read_picks
 from corridor_cli.media.picture import square
 from corridor_cli.media.probe import probe
 from corridor_cli.records import ScanFrame, VideoInfo
@@ -268,6 +271,36 @@ def test_an_edit_list_hides_what_it_says(tmp_path: Path, reader: str, num_hidden
     assert np.abs(np.array(greys) - [40 + 4 * (num_hidden + i) for i in range(len(frames))]).max() <= 2
     assert chosen.name == "pyav" or reader == "torchcodec"
     chosen.close()
+
+
+@pytest.mark.parametrize("name", ["v.mkv", "v.ts"])
+@pytest.mark.parametrize("start", [Fraction(-2, 5), Fraction(7, 5)])
+def test_wherever_a_file_begins_its_first_frame_is_at_0(tmp_path: Path, name: str, start: Fraction) -> None:
+    pictures = clips.later(iter(odd_clips.counted(20)), start)
+    how = Encoding(options=clips.X264, container_options={"avoid_negative_ts": "disabled"})
+    frames, _ = scanned(write_video(tmp_path / name, pictures, how))
+    assert [f.time for f in frames] == [Fraction(i, 25) for i in range(20)]
+    known = [KnownPick(f.index, f.time, zlib.crc32(f.rgb().data)) for f in frames[3::6]]
+    assert [pick for pick, _, _ in read_picks(tmp_path / name, known, DecodeSettings())] == known
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda path: odd_clips.interlaced(path, "libx264", {"x264-params": "tff=1", "preset": "veryfast"}),
+        lambda path: odd_clips.long_pixels(path, Fraction(64, 45)),
+        odd_clips.transparent,
+        lambda path: odd_clips.lossless(
+            path, odd_clips.patches(96, 64, 10), "yuv444p10le", colorspace=9, color_trc=16, color_primaries=9
+        ),
+    ],
+    ids=["interlaced", "long pixels", "transparent", "hdr"],
+)
+def test_a_picture_sought_is_the_picture_of_the_scan(tmp_path: Path, draw: Callable[[Path], Path]) -> None:
+    frames, _ = scanned(draw(tmp_path / "v.mkv"))
+    known = [KnownPick(f.index, f.time, zlib.crc32(f.rgb().data)) for f in frames[1::3]]
+    got = list(read_picks(tmp_path / "v.mkv", known, DecodeSettings()))
+    assert [pick for pick, _, _ in got] == known
 
 
 def test_probe_tells_what_pictures_need(tmp_path: Path) -> None:
