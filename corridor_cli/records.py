@@ -45,8 +45,9 @@ class ScanFrame(Protocol):
     """One decoded picture during a scan; pixels are converted only when asked for.
 
     `size_px` is (width, height) as decoded. `planes` is uint8 (3, h, w): Y, U and V resized bilinearly to one
-    size, at most 256 px wide, rotation not applied. `rgb()` is uint8 (H, W, 3) at full size, rotated for
-    display; it may be called once the scan has moved on, until the frame is dropped.
+    size, at most 256 px wide, rotation not applied. `rgb()` is uint8 (H, W, 3) at full size as it is to be
+    seen: upright, with square pixels, in SDR; it may be called once the scan has moved on, until the frame is
+    dropped.
     """
 
     @property
@@ -66,7 +67,12 @@ class ScanFrame(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
-    """Facts the container states about a video; `None` is unknown, never a guess. Sizes are for display."""
+    """Facts the container states about a video; `None` is unknown, never a guess.
+
+    Sizes and `sample_aspect_ratio` (of a pixel, width over height) are those of the upright picture.
+    `matrix` is the number of its Y'CbCr matrix (ITU-T H.273; 2 is unknown); `picture_needs` names what its
+    pictures need beyond decoding and turning, such as deinterlacing.
+    """
 
     container: str
     video_codec: str
@@ -83,6 +89,8 @@ class VideoInfo:
     num_video_streams: int
     warnings: tuple[str, ...] = ()
     is_mirrored: bool = False
+    matrix: int = 2
+    picture_needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ class InputSettings:
 class DecodeSettings:
     """How files become frames."""
 
-    reader: Literal["auto", "decord", "pyav"] = "auto"
+    reader: Literal["auto", "decord", "pyav", "torchcodec"] = "auto"
     device: Device = "auto"
     workers: AutoOrCount = "auto"
     threads: AutoOrCount = "auto"

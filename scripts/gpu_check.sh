@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# The engine on a CUDA machine: correctness, the throughput table, and the job it was made for; offline, with
-# the torch and transformers found there. Each step takes under nine minutes:
-#   scripts/gpu_check.sh correctness|vision|table-1b|table-2b|table-8b|job|all [--json FILE] [--device cuda:0] [--quick]
+# A CUDA machine: correctness of the engine, the throughput table, the job it was made for, and what decodes faster,
+# card or processors; offline, with the libraries found there. Each step takes under nine minutes:
+#   scripts/gpu_check.sh STEP [--json FILE] [--device cuda:0] [--quick]
+#   STEP is correctness, vision, table-1b, table-2b, table-8b, job, media, or all
 # Uses .venv where there is one, else PYTHON or python3. What must be carried along: docs/benchmarks/README.md.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -83,12 +83,12 @@ def loaded_after(statement: str) -> set[str]:
 def test_main_loads_no_decoder_and_no_network() -> None:
     modules = "runners.local", "runners.scenes", "runners.probe", "cli.run", "cli.scene_results", "cli.live"
     loaded = loaded_after("import " + ", ".join(f"corridor_cli.{module}" for module in modules))
-    assert not loaded & {"torch", "transformers", "av", "decord"}
+    assert not loaded & {"torch", "transformers", "av", "decord", "torchcodec"}
 
 
 def test_a_media_worker_loads_no_network_and_no_schema() -> None:
     loaded = loaded_after("import corridor_cli.hosts.media_worker")
-    assert not loaded & {"torch", "transformers", "decord", "pydantic", "typer", "rich", "yaml"}
+    assert not loaded & {"torch", "torchcodec", "transformers", "decord", "pydantic", "typer", "rich", "yaml"}
 
 
 def test_an_engine_loads_no_decoder_and_no_schema() -> None:

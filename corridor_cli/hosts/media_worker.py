@@ -95,12 +95,14 @@ class _MediaWorker:
 
     def _work(self, message: ScanJob | ProbeJob) -> None:
         decode = self._setup.decode
-        # What cost a worker may have been decord, which can hang for good (decord 269, 373, 375). A scan goes
-        # back to auto, not pyav: it is PyAV as well, and its record reads as if nothing had happened.
+        # What cost a worker may have been decord, which can hang for good (decord 269, 373, 375), or a card.
+        # A scan goes back to auto on the CPU, not pyav: that is PyAV as well, and its record reads as if
+        # nothing had happened.
         if isinstance(message, ProbeJob):
             self._describe(message, replace(decode, reader="pyav") if message.attempt else decode)
         elif message.wanted is None:
-            self._scan(message, replace(decode, reader="auto") if message.attempt else decode)
+            again = replace(decode, reader="auto", device="cpu")
+            self._scan(message, again if message.attempt else decode)
         else:
             self._fetch(message, replace(decode, reader="pyav") if message.attempt else decode)
 

@@ -17,12 +17,23 @@ class Reader(Protocol):
     frames); `warnings` may grow until then.
     """
 
-    name: str
-    info: VideoInfo
-    choice: ReaderChoice
-    warnings: list[str]
-    end: Fraction | None
-    is_variable_frame_rate: bool | None
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def info(self) -> VideoInfo: ...
+
+    @property
+    def choice(self) -> ReaderChoice: ...
+
+    @property
+    def warnings(self) -> list[str]: ...
+
+    @property
+    def end(self) -> Fraction | None: ...
+
+    @property
+    def is_variable_frame_rate(self) -> bool | None: ...
 
     def read_frames(self) -> Iterator[ScanFrame]:
         """All frames in presentation order, first index 0, first time 0."""

@@ -12,8 +12,9 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 
 from corridor_cli.errors import DecodeError
+from corridor_cli.media.clock import Clock
 from corridor_cli.media.container import AV_ERRORS, OpenVideo, open_video, reason_of, refusal_of
-from corridor_cli.media.damage import Damage
+from corridor_cli.media.damage import Damage, stated_end
 from corridor_cli.printable import printable
 
 # A read error is tried again (one bad block of a disk, one bad atom); so many in a row are the end.
@@ -144,17 +145,30 @@ class PacketTimes:
 
 
 def packet_times(path: Path) -> PacketTimes:
-    """Read all packets, decode none. Raises `DecodeError` when one has no timestamp or cannot be read."""
+    """Read all packets, decode none.
+
+    Raises `DecodeError` when one has no timestamp or cannot be read, or when they end before the header says,
+    which FFmpeg alone would pass over (a WebM cut short).
+    """
     video = open_video(path, num_threads=1)
     damage = Damage()
     try:
         spans = [
             (p.pts, p.duration or 0) for p in _demux(video, damage) if p is not None and not p.is_discard
         ]
+        known = sorted((pts, duration) for pts, duration in spans if pts is not None)
+        reason = "packets without a timestamp" if len(known) < len(spans) or not known else ""
+        reason = damage.read_error or reason or _lost_tail(video, damage, known)
     finally:
         video.container.close()
-    known = sorted((pts, duration) for pts, duration in spans if pts is not None)
-    if damage.read_error or len(known) < len(spans):
-        reason = damage.read_error or "packets without a timestamp"
+    if reason:
         raise DecodeError(f"{printable(path)}: its index cannot be relied on ({reason})")
     return PacketTimes(tuple(p for p, _ in known), tuple(d for _, d in known), video.time_base)
+
+
+def _lost_tail(video: OpenVideo, damage: Damage, spans: list[tuple[int, int]]) -> str:
+    stated = stated_end(video.container, video.stream, spans[0][0])
+    clock = Clock(video.time_base, None)
+    for pts, duration in spans:
+        clock.place(pts, duration)
+    return damage.lost_tail(clock, clock.end(None), stated)

@@ -18,8 +18,9 @@ from av.video.frame import VideoFrame
 
 from corridor_cli.errors import DecodeError
 from corridor_cli.media.clock import Clock
+from corridor_cli.media.colour import MATRICES
 from corridor_cli.media.decoding import packet_times
-from corridor_cli.media.picture import Converter
+from corridor_cli.media.picture import Converter, square
 from corridor_cli.printable import printable
 from corridor_cli.records import ReaderChoice, VideoInfo
 from corridor_cli.settings import DecodeSettings
@@ -40,8 +41,9 @@ END_ERRORS: tuple[type[Exception], ...] = (StopIteration, *DECORD_ERRORS)
 
 # MPEG-TS and raw streams: it seeks to wrong frames. AVI and FLV: it has no timestamps to check against.
 CONTAINERS = frozenset({"mov", "matroska"})
-# Its FFmpeg is 4.1: no AV1. VP8 and VP9 are left out of scans, as hidden frames are counted (80 for 72).
-CODECS = frozenset({"h264", "hevc", "mpeg4", "vp8", "vp9"})
+# Its FFmpeg is 4.1: no AV1. VP8 and VP9 are left out of scans, as hidden frames are counted (80 for 72),
+# MPEG-4 of known frames: among B-frames it seeks to wrong ones.
+PICK_CODECS = frozenset({"h264", "hevc", "vp8", "vp9"})
 SCAN_CODECS = frozenset({"h264", "hevc", "mpeg4"})
 # Formats and sizes for which its RGB was found to equal swscale's, byte for byte.
 PIXEL_FORMATS = frozenset({"yuv420p", "yuvj420p", "yuv444p"})
@@ -58,7 +60,7 @@ def decord_obstacle(path: Path, info: VideoInfo, *, for_picks: bool) -> str:
         return "decord is not installed"
     if not CONTAINERS.intersection(info.container.split(",")):
         return f"decord is unreliable on {info.container}"
-    if info.video_codec not in (CODECS if for_picks else SCAN_CODECS):
+    if info.video_codec not in (PICK_CODECS if for_picks else SCAN_CODECS):
         return f"decord cannot be relied on for {info.video_codec}"
     if info.pixel_format not in PIXEL_FORMATS or info.width_px % 2 or info.height_px % 2:
         return f"decord's pixels differ for {info.pixel_format} of {info.width_px}×{info.height_px}"
@@ -66,6 +68,8 @@ def decord_obstacle(path: Path, info: VideoInfo, *, for_picks: bool) -> str:
         return "decord may choose another of the video streams"
     if info.is_mirrored:
         return "decord turns pictures but does not mirror them"
+    if info.picture_needs:
+        return f"decord's pictures lack {', '.join(info.picture_needs)}"
     try:
         str(path).encode()
     except UnicodeEncodeError:
@@ -94,15 +98,15 @@ def choose_context(device: str, *, is_forced: bool) -> tuple[Any, str]:
 class DecordFrame:
     """A `ScanFrame` over RGB pixels that decord has turned upright already."""
 
-    __slots__ = ("_converter", "_pixels", "_planes", "_rotation_degrees", "index", "time")
+    __slots__ = ("_converter", "_info", "_pixels", "_planes", "index", "time")
 
     def __init__(
-        self, index: int, time: Fraction, pixels: Pixels, rotation_degrees: int, converter: Converter
+        self, index: int, time: Fraction, pixels: Pixels, info: VideoInfo, converter: Converter
     ) -> None:
         self.index = index
         self.time = time
         self._pixels = pixels
-        self._rotation_degrees = rotation_degrees
+        self._info = info
         self._converter = converter
         self._planes: Pixels | None = None
 
@@ -116,13 +120,14 @@ class DecordFrame:
     def planes(self) -> Pixels:
         """uint8 (3, h, w): Y, U, V at most 256 px wide, as coded: the turn is undone."""
         if self._planes is None:
-            coded = np.ascontiguousarray(np.rot90(self._pixels, self._rotation_degrees // 90))
-            self._planes = self._converter.planes(VideoFrame.from_ndarray(coded, format="rgb24"))
+            coded = np.ascontiguousarray(np.rot90(self._pixels, self._info.rotation_degrees // 90))
+            frame = VideoFrame.from_ndarray(coded, format="rgb24")
+            self._planes = self._converter.planes(frame, MATRICES.get(self._info.matrix))
         return self._planes
 
     def rgb(self) -> Pixels:
-        """uint8 (H, W, 3) at full size, upright."""
-        return self._pixels
+        """uint8 (H, W, 3) at full size, as it is to be seen."""
+        return square(self._pixels, self._info.sample_aspect_ratio)
 
 
 class DecordReader:
@@ -164,7 +169,7 @@ class DecordReader:
                 time = clock.place(pts, duration)
                 num_frames += 1
                 self._require_time(index, time)
-                yield DecordFrame(index, time, pixels, self.info.rotation_degrees, converter)
+                yield DecordFrame(index, time, pixels, self.info, converter)
         except END_ERRORS as error:
             raise self._failed(error) from error
         finally:
@@ -191,7 +196,7 @@ class DecordReader:
             except DECORD_ERRORS as error:
                 raise self._failed(error) from error
             for (index, time), pixels in zip(some, batch, strict=True):
-                yield DecordFrame(index, time, pixels, self.info.rotation_degrees, converter)
+                yield DecordFrame(index, time, pixels, self.info, converter)
 
     def _require_time(self, index: int, time: Fraction) -> None:
         if index >= len(self._starts):

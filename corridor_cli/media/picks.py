@@ -35,7 +35,7 @@ def read_picks(
 ) -> Iterator[tuple[KnownPick, Pixels, ReaderChoice]]:
     """Each distinct pick once, ascending, with its pixels, uint8 (H, W, 3), and the reader that gave them.
 
-    Tried in turn, for the picks still missing: decord (where `open_reader` offers it), PyAV by seeking, PyAV
+    Tried in turn, for the picks still missing: the reader that `open_reader` offers, PyAV by seeking, PyAV
     from the start. A wrong picture or an error moves on to the next, and is told in the choice's `fallbacks`.
     Raises `DecodeError` when the pictures of the record are not in the file, other `MediaError`s when it
     cannot be opened.
@@ -53,7 +53,7 @@ def read_picks(
         ways.insert(0, (settings, "", _sought))
     for how, reason, frames_of in ways:
         reader = open_reader(path, how, for_picks=True, info=info)
-        if how is settings and reader.name != "decord":
+        if how is settings and reader.name == "pyav":
             fallbacks += reader.choice.fallbacks
             continue
         told = (*fallbacks, *reader.choice.fallbacks)
@@ -64,7 +64,7 @@ def read_picks(
                 pixels = _checked_rgb(frame, missing[0], path)
                 yield missing.pop(0), pixels, choice
         except MediaError as error:
-            fallbacks.append(f"{reader.name}: {error.message.partition(': ')[2]}")
+            fallbacks.append(f"{reader.name}: {error.message.removeprefix(f'{printable(path)}: ')}")
         finally:
             reader.close()
         if not missing:

@@ -1,4 +1,4 @@
-"""One decoded picture: small planes for looking at it, full RGB for showing it, turned upright."""
+"""One decoded picture: small planes for looking at it, full RGB for showing it, upright and in SDR."""
 
 from __future__ import annotations
 
@@ -10,15 +10,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from PIL import Image
 
 from corridor_cli.errors import DecodeError
+from corridor_cli.media.colour import matrix_of, rendering_of
 from corridor_cli.media.container import AV_ERRORS, reason_of
+from corridor_cli.media.deinterlace import fields_of, weave
 
 if TYPE_CHECKING:
     from corridor_cli.records import Pixels
 
 MAX_PLANE_WIDTH_PX = 256
 MAX_PLANE_HEIGHT_PX = 512
+# Pixels longer than this to one side are a mistake of the file.
+MAX_PIXEL_RATIO = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +82,33 @@ def orientation_of(frame: VideoFrame) -> Orientation:
     return Orientation(False, a < 0, d < 0, warnings)
 
 
+def plane_size(width_px: int, height_px: int) -> tuple[int, int]:
+    """Width and height of the planes of pictures of this size: at most 256×512, never enlarged."""
+    scale = min(1.0, MAX_PLANE_WIDTH_PX / width_px, MAX_PLANE_HEIGHT_PX / height_px)
+    return max(1, round(width_px * scale)), max(1, round(height_px * scale))
+
+
+def square(picture: Pixels, pixel_ratio: Fraction | None) -> Pixels:
+    """The picture, uint8 (H, W, 3), as it is to be seen: stretched along one side by the width of its pixels
+    over their height. None, 1 and what no camera makes leave it alone.
+    """
+    if pixel_ratio is None or not 1 < max(pixel_ratio, 1 / pixel_ratio) <= MAX_PIXEL_RATIO:
+        return picture
+    height, width, _ = picture.shape
+    is_wide = pixel_ratio > 1
+    size = (round(width * pixel_ratio), height) if is_wide else (width, round(height / pixel_ratio))
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC))
+
+
 class Converter:
     """The two conversions of a scan; swscale's set-up is kept between frames.
 
-    The size of the planes is settled by the first frame, so that all planes of a video compare. `planes` and
-    `rgb` may run in one thread each, but neither in two.
+    `pixel_ratio` is that of the upright picture. The size of the planes is settled by the first frame, so
+    that all planes of a video compare. `planes` and `rgb` may run in one thread each, but neither in two.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pixel_ratio: Fraction | None = None) -> None:
+        self._pixel_ratio = pixel_ratio
         self._plane_size: tuple[int, int] | None = None
         # Fast bilinear samples two pixels a side, as OpenCV does, where bilinear averages over all: at
         # 1080p 0.26 against 0.76 ms a frame, and change scores within 0.03 of OpenCV's instead of up to 0.6
@@ -92,22 +116,44 @@ class Converter:
         self._shrink = _Conversion("yuv444p", Interpolation.FAST_BILINEAR, ColorRange.MPEG)
         # Plain bilinear at full size: for 4:2:0 of even size this equals decord's output byte for byte.
         self._paint = _Conversion("rgb24", Interpolation.BILINEAR, None)
+        self._paint_alpha = _Conversion("rgba", Interpolation.BILINEAR, None)
+        self._paint_deep = _Conversion("rgb48le", Interpolation.BILINEAR, None)
 
-    def planes(self, frame: VideoFrame) -> Pixels:
-        """uint8 (3, h, w): Y, U, V in limited range, shrunk bilinearly to at most 256×512."""
+    def planes(self, frame: VideoFrame, matrix: Colorspace | None = None) -> Pixels:
+        """uint8 (3, h, w): Y, U, V in limited range, shrunk bilinearly to at most 256×512; `matrix` is that
+        of the video whose frame comes as RGB.
+        """
         if self._plane_size is None:
-            scale = min(1.0, MAX_PLANE_WIDTH_PX / frame.width, MAX_PLANE_HEIGHT_PX / frame.height)
-            self._plane_size = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
+            self._plane_size = plane_size(frame.width, frame.height)
         width, height = self._plane_size
-        small = self._shrink.apply(frame, width, height)
+        small = self._shrink.apply(frame, width, height, matrix)
         # PyAV's own to_ndarray takes 0.1 ms for this, a third of what the shrinking costs.
         planes = [np.frombuffer(memoryview(p), np.uint8).reshape(height, -1)[:, :width] for p in small.planes]
         return np.stack(planes)
 
     def rgb(self, frame: VideoFrame) -> Pixels:
-        """uint8 (H, W, 3) at full size, turned upright."""
-        picture = self._paint.apply(frame, frame.width, frame.height).to_ndarray()
-        return orientation_of(frame).apply(np.asarray(picture, dtype=np.uint8))
+        """uint8 (H, W, 3) at full size as it is to be seen: upright, with square pixels, without combs, in
+        SDR with BT.709 primaries, on black where it is transparent.
+        """
+        matrix = matrix_of(frame)
+        if frame.interlaced_frame and frame.height % 2 == 0:
+            top, bottom = fields_of(frame)
+            picture = weave(self._painted(top, matrix), self._painted(bottom, matrix))
+        else:
+            picture = self._painted(frame, matrix)
+        return square(orientation_of(frame).apply(picture), self._pixel_ratio)
+
+    def _painted(self, frame: VideoFrame, matrix: Colorspace) -> Pixels:
+        rendering = rendering_of(frame.color_trc, frame.color_primaries)
+        if not rendering.is_plain:
+            deep = self._paint_deep.apply(frame, frame.width, frame.height, matrix).to_ndarray()
+            return rendering.apply(np.asarray(deep, dtype=np.uint16))
+        if not any(component.is_alpha for component in frame.format.components):
+            painted = self._paint.apply(frame, frame.width, frame.height, matrix)
+            return np.asarray(painted.to_ndarray(), dtype=np.uint8)
+        rgba = self._paint_alpha.apply(frame, frame.width, frame.height, matrix).to_ndarray()
+        # What lies under transparent places is not meant to be seen, and can be anything.
+        return (rgba[..., :3].astype(np.uint16) * rgba[..., 3:] // 255).astype(np.uint8)
 
 
 class _Conversion:
@@ -119,10 +165,12 @@ class _Conversion:
         self._interpolation = interpolation
         self._to_range = to_range
 
-    def apply(self, frame: VideoFrame, width: int, height: int) -> VideoFrame:
+    def apply(
+        self, frame: VideoFrame, width: int, height: int, matrix: Colorspace | None = None
+    ) -> VideoFrame:
         """The converted picture. Colour tags that swscale refuses, as damaged files have them, are taken for
         BT.601."""
-        for space in (None, Colorspace.ITU601):
+        for space in (matrix, Colorspace.ITU601):
             try:
                 return self._swscale.reformat(
                     frame,
@@ -170,5 +218,5 @@ class PyavFrame:
         return self._planes
 
     def rgb(self) -> Pixels:
-        """uint8 (H, W, 3) at full size, upright."""
+        """uint8 (H, W, 3) at full size, as it is to be seen."""
         return self._converter.rgb(self._frame)

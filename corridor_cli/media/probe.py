@@ -1,4 +1,4 @@
-"""Facts about a video file: what its container states, and how its first frame is to be turned."""
+"""Facts about a video file: what its container states, and how its first frame is to be shown."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from av.video.frame import VideoFrame
+
+from corridor_cli.media.colour import needs_of
 from corridor_cli.media.container import AV_ERRORS, OpenVideo, open_video
 from corridor_cli.media.limits import require_pixels
-from corridor_cli.media.picture import UPRIGHT, Orientation, orientation_of
+from corridor_cli.media.picture import MAX_PIXEL_RATIO, UPRIGHT, orientation_of
 from corridor_cli.records import VideoInfo
 
 # Rates at or above this are time bases in disguise (1000 in FLV and WebM, 90000 in MPEG-TS).
@@ -20,45 +23,50 @@ def probe(path: Path, *, max_pixels: int) -> VideoInfo:
     """Open the file, decode its first frame, and say what is known.
 
     `rotation_degrees` is the clockwise turn (0, 90, 180, 270) that brings decoded pictures upright;
-    `width_px` and `height_px` are those after the turn. The sample aspect ratio is not applied.
-    Raises what `open_video` does, and `LimitError`.
+    `width_px` and `height_px` are those after the turn, and so is `sample_aspect_ratio`, which is not applied
+    to them: pictures that are shown are stretched by it. Raises what `open_video` does, and `LimitError`.
     """
     video = open_video(path, num_threads=1, max_pixels=max_pixels)
     try:
         context = video.stream.codec_context
         require_pixels(path, context.width, context.height, max_pixels)
-        return _describe(video, _first_orientation(video))
+        return _describe(video, _first_frame(video))
     finally:
         video.container.close()
 
 
-def _first_orientation(video: OpenVideo) -> Orientation:
-    """How the first frame that can be decoded is to be turned; containers do not tell, frames do."""
+def _first_frame(video: OpenVideo) -> VideoFrame | None:
+    """The first one that can be decoded: how it is to be turned and shown, containers do not tell."""
     packets: Any = video.container.demux(video.stream)
     try:
         for _, packet in zip(range(MAX_PROBED_PACKETS), packets, strict=False):
             try:
-                frames = packet.decode()
+                frames: list[VideoFrame] = packet.decode()
             except AV_ERRORS:
                 continue  # a scan will count it
             if frames:
-                return orientation_of(frames[0])
+                return frames[0]
     except (IndexError, *AV_ERRORS):
         pass  # the file ends early, which a scan will say
     finally:
         packets.close()
-    return UPRIGHT
+    return None
 
 
-def _describe(video: OpenVideo, orientation: Orientation) -> VideoInfo:
+def _describe(video: OpenVideo, frame: VideoFrame | None) -> VideoInfo:
+    orientation = UPRIGHT if frame is None else orientation_of(frame)
     container, stream = video.container, video.stream
     context = stream.codec_context
     audio = container.streams.best("audio")
     num_videos = len(container.streams.video)
     width, height = context.width, context.height
+    pixel_ratio = stream.sample_aspect_ratio or None
     if orientation.is_transposed:
         width, height = height, width
+        pixel_ratio = pixel_ratio and 1 / pixel_ratio
     warnings = list(orientation.warnings)
+    if pixel_ratio and max(pixel_ratio, 1 / pixel_ratio) > MAX_PIXEL_RATIO:
+        warnings.append(f"pixels of {pixel_ratio.numerator}:{pixel_ratio.denominator} are taken for square")
     if num_videos > 1:
         warnings.append(f"{num_videos} video streams; stream {stream.index}, the best one, is read")
     return VideoInfo(
@@ -69,7 +77,7 @@ def _describe(video: OpenVideo, orientation: Orientation) -> VideoInfo:
         width_px=width,
         height_px=height,
         rotation_degrees=orientation.rotation_degrees,
-        sample_aspect_ratio=stream.sample_aspect_ratio or None,
+        sample_aspect_ratio=pixel_ratio,
         frame_rate=plausible_rate(stream.average_rate) or plausible_rate(stream.guessed_rate),
         duration_seconds_from_header=header_duration(container, stream),
         num_frames_from_header=stream.frames or None,
@@ -77,6 +85,8 @@ def _describe(video: OpenVideo, orientation: Orientation) -> VideoInfo:
         num_video_streams=num_videos,
         warnings=tuple(warnings),
         is_mirrored=orientation.is_mirrored,
+        matrix=2 if frame is None else int(frame.colorspace),
+        picture_needs=() if frame is None else needs_of(frame),
     )
 
 

@@ -51,7 +51,8 @@ class PyavReader:
         return frames
 
     def _scan(self, video: OpenVideo) -> Generator[PyavFrame]:
-        clock, damage, converter = Clock(video.time_base, self.info.frame_rate), Damage(), Converter()
+        clock, damage = Clock(video.time_base, self.info.frame_rate), Damage()
+        converter = Converter(self.info.sample_aspect_ratio)
         index, stated = 0, None
         try:
             with closing(decode_frames(video, damage)) as frames:
@@ -100,7 +101,7 @@ class PyavReader:
         return frames
 
     def _seek_all(self, video: OpenVideo, wanted: Sequence[tuple[int, Fraction]]) -> Generator[PyavFrame]:
-        converter, name = Converter(), printable(self._path)
+        converter, name = Converter(self.info.sample_aspect_ratio), printable(self._path)
         with closing(Tape(video)) as tape:
             first_pts = tape.first_pts()
             if first_pts is None:

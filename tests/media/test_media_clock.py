@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from fractions import Fraction
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corridor_cli.media.clock import Clock
@@ -68,6 +68,7 @@ def test_variable_rate_is_measured() -> None:
     assert coarse.is_variable(0) is True
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(st.none(), st.integers(-(10**9), 10**9)), min_size=1, max_size=60))
 def test_time_begins_at_0_and_always_moves_forward(stamps: list[int | None]) -> None:
     times, clock = run(stamps)

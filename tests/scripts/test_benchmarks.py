@@ -16,6 +16,7 @@ from bench.telling import spread, table, tree_memory_bytes
 from bench.workload import TILE_LAYOUTS, Workload, prompt_of_length
 
 from corridor_cli.engine.local.tiles import TileRule, count_tiles
+from tests.clips import draw
 
 ROOT = Path(__file__).parents[2]
 
@@ -104,7 +105,9 @@ def test_the_pipe_is_measured_on_the_same_picks() -> None:
     assert all(len(values) == 1 and values[0] > 0 for values in document["seconds"].values())
 
 
-@pytest.mark.parametrize("step", [("correctness",), ("vision",), ("table-1b", "--tiles", "3"), ("job",)])
+@pytest.mark.parametrize(
+    "step", [("correctness",), ("vision",), ("table-1b", "--tiles", "3"), ("job",), ("media",)]
+)
 def test_a_step_of_the_gpu_check_is_rehearsed_on_the_cpu(step: tuple[str, ...], tmp_path: Path) -> None:
     file = tmp_path / "results.json"
     code, out, err = run_script("gpu_check.py", *step, "--quick", "--device", "cpu", "--json", file)
@@ -117,6 +120,39 @@ def test_a_step_of_the_gpu_check_is_rehearsed_on_the_cpu(step: tuple[str, ...], 
     holding = [result["holds"] for result in kept["results"]]
     assert False not in holding
     assert step[0] != "correctness" or holding.count(True) == 5
+
+
+def test_decoding_says_what_it_could_not_measure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from bench import gpu_media
+
+    clip = draw("h264.mp4", tmp_path)
+    found = gpu_media.run_many(clip, "pyav", "cpu", 2, 0.05)
+    assert (found.num_processes, found.why) == (2, "")
+    assert found.fps
+    for way, file in (("pyav-hwaccel", clip), ("pyav", tmp_path / "missing.mp4"), ("nonsense", clip)):
+        missing = gpu_media.run_many(file, way, "cuda:99", 1, 0.05)
+        assert missing.fps is None
+        assert missing.why
+        assert "\n" not in missing.why
+    monkeypatch.setattr(gpu_media, "find_spec", lambda name: None)
+    told: list[Result] = []
+    gpu_media.measure_media(Options("cuda:0", False), told.extend)
+    (result,) = told
+    assert result.holds is None
+    assert "lacks av" in result.figure
+
+
+def test_the_readers_are_measured_on_the_same_work(tmp_path: Path) -> None:
+    clip = draw("h264_bframes.mp4", tmp_path)
+    code, out, err = run_script("bench_readers.py", "--rounds", "2", clip)
+    assert code == 0, err
+    (result,) = json.loads(out.splitlines()[-1])["results"]
+    for reader in ("pyav", "decord"):
+        assert result[reader]["scan_fps"]["median"] > 0
+        assert result[reader]["picks_seconds"]["min"] <= result[reader]["picks_seconds"]["max"]
+    code, _, err = run_script("bench_readers.py", "--codecs", "cinepak")
+    assert code == 2
+    assert "cinepak" in err
 
 
 def test_a_cpu_is_not_asked_for_the_real_figures() -> None:

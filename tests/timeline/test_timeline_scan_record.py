@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from timeline_samples import DAMAGED, INFO, READER, pick, record, scan_end, scene_frames
 
@@ -16,7 +16,7 @@ from corridor_cli.records import ErrorInfo, ReaderChoice, Role
 from corridor_cli.timeline.scan_record import ScanRecord, load_scan, save_scan
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(st.from_type(ScanRecord))
 def test_any_record_comes_back_as_it_went(tmp_path_factory: pytest.TempPathFactory, scan: ScanRecord) -> None:
     path = tmp_path_factory.mktemp("scan") / "ab" / "record.json"
