@@ -80,6 +80,7 @@ class VideoInfo:
     num_video_streams: int
     warnings: tuple[str, ...] = ()
     is_mirrored: bool = False
+    guessed_rate: Fraction | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,7 @@ class Converter:
         self._shrink = _Conversion("yuv444p", Interpolation.FAST_BILINEAR, ColorRange.MPEG)
         # Plain bilinear at full size: for 4:2:0 of even size this equals decord's output byte for byte.
         self._paint = _Conversion("rgb24", Interpolation.BILINEAR, None)
+        self._paint_bgr = _Conversion("bgr24", Interpolation.BILINEAR, None)
 
     def planes(self, frame: VideoFrame) -> Pixels:
         """uint8 (3, h, w): Y, U, V in limited range, shrunk bilinearly to at most 256×512."""
@@ -108,6 +109,11 @@ class Converter:
         """uint8 (H, W, 3) at full size, turned upright."""
         picture = self._paint.apply(frame, frame.width, frame.height).to_ndarray()
         return orientation_of(frame).apply(np.asarray(picture, dtype=np.uint8))
+
+    def bgr(self, frame: VideoFrame) -> Pixels:
+        """uint8 (H, W, 3) at full size, BGR, not turned: the bytes of `to_ndarray("bgr24")`."""
+        picture = self._paint_bgr.apply(frame, frame.width, frame.height).to_ndarray()
+        return np.asarray(picture, dtype=np.uint8)
 
 
 class _Conversion:
@@ -162,3 +168,7 @@ class PyavFrame:
     def rgb(self) -> Pixels:
         """uint8 (H, W, 3) at full size, upright."""
         return self._converter.rgb(self._frame)
+
+    def bgr(self) -> Pixels:
+        """uint8 (H, W, 3) at full size, BGR, not turned: what PySceneDetect is given."""
+        return self._converter.bgr(self._frame)

@@ -97,6 +97,7 @@ def _describe(video: OpenVideo, orientation: Orientation) -> VideoInfo:
         num_video_streams=num_videos,
         warnings=tuple(warnings),
         is_mirrored=orientation.is_mirrored,
+        guessed_rate=plausible_rate(stream.guessed_rate),
     )
 
 

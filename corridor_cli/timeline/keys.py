@@ -25,7 +25,7 @@ from hashlib import blake2b
 
 from corridor_cli.settings import FrameSettings, Settings
 
-SCANNER_VERSION = 1
+SCANNER_VERSION = 2
 """Raise it when the same file and settings give other scenes or other picks than before."""
 
 CAPTIONER_VERSION = 2
