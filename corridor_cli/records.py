@@ -91,6 +91,7 @@ class VideoInfo:
     is_mirrored: bool = False
     matrix: int = 2
     picture_needs: tuple[str, ...] = ()
+    guessed_rate: Fraction | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,11 +64,11 @@ class DecodeSettings:
 
 @dataclass(frozen=True, slots=True)
 class SceneSettings:
-    """How frames become scenes. `threshold` None means the detector's own default."""
+    """How frames become scenes. `threshold` and `min_scene_seconds` None: the detector's own default."""
 
-    detector: Literal["adaptive", "content", "interval", "none"] = "adaptive"
+    detector: Literal["adaptive", "content", "psd-adaptive", "interval", "none"] = "adaptive"
     threshold: Annotated[float, Gt(0)] | None = None
-    min_scene_seconds: Annotated[float, Ge(0)] = 0.25
+    min_scene_seconds: Annotated[float, Ge(0)] | None = None
     max_scene_seconds: Annotated[float, Gt(0)] | None = 60.0
     interval_seconds: Annotated[float, Gt(0)] = 10.0
     transitions: bool = True

@@ -116,7 +116,7 @@ class _MediaWorker:
             return
         self._channel.send(VideoOpened(job.video, reader.info, reader.choice))
         scores = ScoreLog() if self._setup.with_scores else None
-        finder = SceneFinder(self._setup.scenes, self._setup.frames, scores)
+        finder = SceneFinder(self._setup.scenes, self._setup.frames, scores, reader.info)
         problem = stopped_at = None
         end = Fraction(0)
         try:

@@ -118,6 +118,7 @@ class Converter:
         self._paint = _Conversion("rgb24", Interpolation.BILINEAR, None)
         self._paint_alpha = _Conversion("rgba", Interpolation.BILINEAR, None)
         self._paint_deep = _Conversion("rgb48le", Interpolation.BILINEAR, None)
+        self._paint_bgr = _Conversion("bgr24", Interpolation.BILINEAR, None)
 
     def planes(self, frame: VideoFrame, matrix: Colorspace | None = None) -> Pixels:
         """uint8 (3, h, w): Y, U, V in limited range, shrunk bilinearly to at most 256×512; `matrix` is that
@@ -154,6 +155,11 @@ class Converter:
         rgba = self._paint_alpha.apply(frame, frame.width, frame.height, matrix).to_ndarray()
         # What lies under transparent places is not meant to be seen, and can be anything.
         return (rgba[..., :3].astype(np.uint16) * rgba[..., 3:] // 255).astype(np.uint8)
+
+    def bgr(self, frame: VideoFrame) -> Pixels:
+        """uint8 (H, W, 3) at full size, BGR, not turned: the bytes of `to_ndarray("bgr24")`."""
+        picture = self._paint_bgr.apply(frame, frame.width, frame.height).to_ndarray()
+        return np.asarray(picture, dtype=np.uint8)
 
 
 class _Conversion:
@@ -220,3 +226,7 @@ class PyavFrame:
     def rgb(self) -> Pixels:
         """uint8 (H, W, 3) at full size, as it is to be seen."""
         return self._converter.rgb(self._frame)
+
+    def bgr(self) -> Pixels:
+        """uint8 (H, W, 3) at full size, BGR, not turned: what PySceneDetect is given."""
+        return self._converter.bgr(self._frame)

@@ -87,6 +87,7 @@ def _describe(video: OpenVideo, frame: VideoFrame | None) -> VideoInfo:
         is_mirrored=orientation.is_mirrored,
         matrix=2 if frame is None else int(frame.colorspace),
         picture_needs=() if frame is None else needs_of(frame),
+        guessed_rate=plausible_rate(stream.guessed_rate),
     )
 
 

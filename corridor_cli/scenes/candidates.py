@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
     from corridor_cli.records import Pixels, ScanFrame
 
-# The first good frames past the inset; an even spread; every ~0.3 s before now; the last quarter second.
+# The first good frames past the inset; an even spread; every ~0.3 s before now; the last third of a second.
 NUM_HEAD = 3
 NUM_SPREAD = 12
 NUM_PAST = 6
-NUM_RECENT = 8
+NUM_RECENT = 13
 MAX_HELD = NUM_HEAD + NUM_SPREAD + NUM_PAST + NUM_RECENT
 PAST_GAP = Fraction(3, 10)
 # What the detectors need to find a cut, on top of the inset.
-RECENT_SECONDS = Fraction(15, 100)
+RECENT_SECONDS = Fraction(3, 10)
 
 # Black is 16 and white 235 in limited-range video; a box mean beyond these is plainly neither.
 BLACK_LEVEL = 40

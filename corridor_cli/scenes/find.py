@@ -13,7 +13,7 @@ from corridor_cli.records import Scene, Transition
 from corridor_cli.scenes.boundaries import BoundaryFinder
 from corridor_cli.scenes.candidates import Candidate, CandidateStore, within
 from corridor_cli.scenes.detectors.base import Look, SceneStart, exact_seconds
-from corridor_cli.scenes.detectors.choose import choose_detector
+from corridor_cli.scenes.detectors.choose import choose_detector, min_scene_seconds
 from corridor_cli.scenes.marks import Marks
 from corridor_cli.scenes.picking import PickedScanFrame, pick_frames
 from corridor_cli.scenes.scores import ScoreLog
@@ -22,7 +22,7 @@ from corridor_cli.scenes.thumbs import make_thumb
 from corridor_cli.scenes.transitions import TransitionFinder
 
 if TYPE_CHECKING:
-    from corridor_cli.records import ScanFrame
+    from corridor_cli.records import ScanFrame, VideoInfo
     from corridor_cli.settings import FrameSettings, SceneSettings
 
 
@@ -38,12 +38,20 @@ class SceneFinder:
     """Turns pushed frames into scenes. Holds at most `candidates.MAX_HELD` frames.
 
     Frames must come with ascending indices and strictly ascending times, the first at index 0 and time 0.
-    The same frames give the same scenes, whatever the pace. `scores` hears what was measured for each.
+    The same frames give the same scenes, whatever the pace. `scores` hears what was measured for each. `info`
+    is what is known of the video beforehand; PySceneDetect's detectors need its rate.
     """
 
-    def __init__(self, scenes: SceneSettings, frames: FrameSettings, scores: ScoreLog | None = None) -> None:
-        # Fixed lengths are meant as they are; only cuts are kept apart, and looked at for blends.
-        has_cuts = scenes.detector in ("adaptive", "content")
+    def __init__(
+        self,
+        scenes: SceneSettings,
+        frames: FrameSettings,
+        scores: ScoreLog | None = None,
+        info: VideoInfo | None = None,
+    ) -> None:
+        # Only our own cuts are kept apart and looked at for blends: fixed lengths are meant as they are, and
+        # the other detectors are to find what PySceneDetect finds, no more and no less.
+        is_ours = scenes.detector == "adaptive"
         self._inset = exact_seconds(frames.inset_seconds)
         self._duplicate_threshold = frames.duplicate_threshold
         self._max_scene = (
@@ -51,9 +59,9 @@ class SceneFinder:
         )
         self._marks = Marks()
         self._boundaries = BoundaryFinder(
-            choose_detector(scenes, scores),
-            TransitionFinder(scores) if scenes.transitions and has_cuts else None,
-            exact_seconds(scenes.min_scene_seconds) if has_cuts else Fraction(0),
+            choose_detector(scenes, scores, info),
+            TransitionFinder(scores) if scenes.transitions and is_ours else None,
+            exact_seconds(min_scene_seconds(scenes)) if is_ours else Fraction(0),
             self._marks,
         )
         self._store = CandidateStore(self._inset)
@@ -85,7 +93,7 @@ class SceneFinder:
         thumb = make_thumb(planes)
         self._marks.push(index, time)
         self._store.push(Candidate(frame, index, time, planes, thumb))
-        found = self._advance(self._boundaries.push(Look(index, time, planes, thumb)))
+        found = self._advance(self._boundaries.push(Look(index, time, planes, thumb, frame)))
         return found + self._split_open(self._boundaries.settled)
 
     def finish(self, end: Fraction) -> list[FoundScene]:

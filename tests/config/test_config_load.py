@@ -160,7 +160,8 @@ def test_empty_sections_and_files_give_nothing() -> None:
             "scenes: {detector: adaptiv}",
             "1:20",
             "scenes.detector",
-            "got 'adaptiv' (text), allowed: adaptive, content, interval or none. Did you mean adaptive?",
+            "got 'adaptiv' (text), allowed: adaptive, content, psd-adaptive, interval or none. "
+            "Did you mean adaptive?",
         ),
         (
             "scenes: {threshold: 22:30}",

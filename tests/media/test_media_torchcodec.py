@@ -19,6 +19,7 @@ from sample_clips import Encoding, write_video
 from corridor_cli import errors
 from corridor_cli.media import torchcodec_reader
 from corridor_cli.media.colour import MATRICES
+from corridor_cli.media.limits import BusyClock, within_limits
 from corridor_cli.media.open_reader import open_reader
 from corridor_cli.media.picks import KnownPick, read_picks
 from corridor_cli.media.picture import Converter
@@ -126,7 +127,7 @@ def test_a_limit_is_a_limit_and_nobody_takes_over(clip: Clip) -> None:
     settings = DecodeSettings(reader="torchcodec", max_frames=10)
     reader = open_reader(clip("h264.mp4"), settings, for_picks=False)
     with pytest.raises(errors.LimitError, match="more than 10 frames"):
-        list(reader.read_frames())
+        list(within_limits(reader.read_frames(), clip("h264.mp4"), settings, BusyClock()))
     assert reader.name == "torchcodec"
     reader.close()
 

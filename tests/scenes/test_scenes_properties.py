@@ -28,9 +28,9 @@ PALETTE = [
 seconds = st.floats(0.001, 5.0)
 scene_settings = st.builds(
     SceneSettings,
-    detector=st.sampled_from(["adaptive", "content", "interval", "none"]),
+    detector=st.sampled_from(["adaptive", "content", "psd-adaptive", "interval", "none"]),
     threshold=st.none() | st.floats(0.5, 60),
-    min_scene_seconds=st.just(0.0) | seconds,
+    min_scene_seconds=st.none() | st.just(0.0) | seconds,
     max_scene_seconds=st.none() | seconds,
     interval_seconds=seconds,
     transitions=st.booleans(),

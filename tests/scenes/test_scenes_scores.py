@@ -9,7 +9,9 @@ import pytest
 from scenes_pictures import at_rate, blend, end_of, moving, still
 
 from corridor_cli.records import FrameScore
-from corridor_cli.scenes.detectors.content import DEFAULT_THRESHOLD, hsv_change, to_hsv
+from corridor_cli.scenes.detectors.content import DEFAULT_THRESHOLD
+from corridor_cli.scenes.detectors.opencv import to_hsv
+from corridor_cli.scenes.detectors.psd_score import hsv_change
 from corridor_cli.scenes.find import SceneFinder
 from corridor_cli.scenes.scores import ScoreLog
 from corridor_cli.scenes.transitions import MAX_RESIDUAL, blend_residual, blend_weights
@@ -46,7 +48,7 @@ def test_every_frame_has_one_row_and_a_cut_reaches_its_threshold(
 def test_the_content_score_is_the_detectors_own() -> None:
     rows, _ = scores("content")
     assert {row.threshold for row in rows} == {DEFAULT_THRESHOLD}
-    expected = hsv_change(to_hsv(FRAMES[40].planes), to_hsv(FRAMES[41].planes))
+    expected = hsv_change(to_hsv(FRAMES[40].rgb()), to_hsv(FRAMES[41].rgb()))
     assert rows[41].score == expected
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from corridor_cli.scenes.blend_kinds import is_new_picture
 from corridor_cli.scenes.detectors.base import Look, SceneStart, exact_seconds
 from corridor_cli.scenes.planes import same_size
 from corridor_cli.scenes.thumbs import Thumb, cut_distance
@@ -19,16 +20,21 @@ if TYPE_CHECKING:
 
 DEFAULT_THRESHOLD = 12.0
 MIN_RATIO = 3.0
+# In the dark, and between two views of one room, a cut is half as large; it must then stand out twice as
+# much, and not be the same picture in a new light or with a title.
+WEAK_SHARE = 0.5
+WEAK_RATIO = 6.0
 # A change this many times the threshold is clear enough to end a very short first scene.
 CLEAR = 2.0
 # Repeated pictures (drawings on threes, 24 fps in a 60 fps file) hide a steady motion between zeros. So the
-# changes before a frame are the last two real ones, looked for this far back.
+# changes before a frame are the last two real ones, unless more than two repetitions lie between.
 STILL_SCORE = 1.0
-PAST_SECONDS = Fraction(35, 100)
-# A flash is over after three frames; at high frame rates, after a tenth of a second.
+REPEAT_FRAMES = 3
+REPEAT_SECONDS = Fraction(15, 100)
+# A flash, a burst of them, or whatever else is over after a quarter of a second is no scene.
 GUARD_FRAMES = 3
-MAX_GUARD_FRAMES = 12
-GUARD_SECONDS = Fraction(1, 10)
+MAX_GUARD_FRAMES = 30
+GUARD_SECONDS = Fraction(1, 4)
 RETURN_SHARE = 0.3
 
 
@@ -45,8 +51,8 @@ class _Change:
 class AdaptiveDetector:
     """Cuts where (ΔY + 2ΔU + 2ΔV) / 3 reaches `threshold` levels and three times its neighbours' change.
 
-    A change that goes back within three frames (a tenth of a second) is a flash, not a cut. Decides that
-    many frames after the cut.
+    Half of `threshold` is enough where it is six times its neighbours and the pictures are two. A change that
+    goes back within a quarter of a second is a flash, not a cut. Decides that much later than the cut.
     """
 
     def __init__(
@@ -60,6 +66,7 @@ class AdaptiveDetector:
         self._num_tested = 0
         self._past: deque[_Change] = deque(maxlen=2)
         self._last_cut: Fraction | None = None
+        self._flash_end = -1
         self.settled = 0
 
     def push(self, look: Look) -> list[SceneStart]:
@@ -92,7 +99,7 @@ class AdaptiveDetector:
         if self._scores is not None:
             self._tell_score(position, self._scores)
         stands_out = position > 0 and self._stands_out(position)
-        is_flash = stands_out and self._is_flash(position)
+        is_flash = change.frame_index <= self._flash_end or (stands_out and self._is_flash(position))
         is_cut = stands_out and not is_flash and self._is_apart(position, is_end)
         if is_cut:
             self._last_cut = change.time
@@ -108,7 +115,13 @@ class AdaptiveDetector:
 
     def _stands_out(self, position: int) -> bool:
         score = self._recent[position].score
-        return score >= self._threshold and score >= MIN_RATIO * self._neighbours(position)
+        if score < WEAK_SHARE * self._threshold:
+            return False
+        neighbours = self._neighbours(position)
+        if score >= self._threshold:
+            return score >= MIN_RATIO * neighbours
+        before, after = self._recent[position - 1].thumb, self._recent[position].thumb
+        return score >= WEAK_RATIO * neighbours and is_new_picture(before, after)
 
     def _tell_score(self, position: int, scores: ScoreLog) -> None:
         change = self._recent[position]
@@ -131,8 +144,7 @@ class AdaptiveDetector:
 
     def _neighbours(self, position: int) -> float:
         """The mean change before and after; 0 when nothing moves or nothing is there."""
-        time = self._recent[position].time
-        past = [change.score for change in self._past if time - change.time <= PAST_SECONDS]
+        past = self._motion_before(self._recent[position])
         future = [self._recent[at].score for at in (position + 1, position + 2) if at < len(self._recent)]
         before = sum(past) / len(past) if past else 0.0
         after = sum(future) / len(future) if future else 0.0
@@ -146,13 +158,25 @@ class AdaptiveDetector:
             return before
         return (before + after) / 2
 
+    def _motion_before(self, change: _Change) -> list[float]:
+        """The last two real changes, as far as the motion has not come to rest since."""
+        scores: list[float] = []
+        for earlier in reversed(self._past):
+            is_close = change.frame_index - earlier.frame_index <= REPEAT_FRAMES
+            if not is_close and change.time - earlier.time > REPEAT_SECONDS:
+                break
+            scores.append(earlier.score)
+            change = earlier
+        return scores
+
     def _is_flash(self, position: int) -> bool:
         before, after = self._recent[position - 1], self._recent[position]
         jump = cut_distance(before.thumb, after.thumb)
         if jump < STILL_SCORE:
             return False
         for at, other in enumerate(self._recent):
-            if at > position and _is_near(at - position, other.time - after.time):
+            is_start = at > position and _is_near(at - position, other.time - after.time)
+            if is_start:
                 # The flash begins here: the picture before it comes back.
                 stays = cut_distance(before.thumb, other.thumb)
             elif at < position - 1 and _is_near(position - 1 - at, before.time - other.time):
@@ -161,6 +185,8 @@ class AdaptiveDetector:
             else:
                 continue
             if stays <= RETURN_SHARE * jump:
+                if is_start:
+                    self._flash_end = other.frame_index
                 return True
         return False
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from corridor_cli.records import Boundary, Pixels
+    from corridor_cli.records import Boundary, Pixels, ScanFrame
     from corridor_cli.scenes.thumbs import Thumb
 
 
@@ -22,12 +22,16 @@ class SceneStart:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One frame as the detectors see it: YUV planes uint8 (3, h, w), and their thumb."""
+    """One frame as the detectors see it: YUV planes uint8 (3, h, w), and their thumb.
+
+    `frame` has the whole picture; converting it is the dear part of a scan, so only few detectors do.
+    """
 
     frame_index: int
     time: Fraction
     planes: Pixels
     thumb: Thumb
+    frame: ScanFrame
 
 
 class Detector(Protocol):
