@@ -9,7 +9,8 @@ from __future__ import annotations
 import time
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +20,7 @@ from corridor_cli.errors import MediaError
 from corridor_cli.hosts.channel import Channel, Inbox
 from corridor_cli.hosts.messages import WorkerSetup
 from corridor_cli.hosts.process import enter_child
+from corridor_cli.hosts.read_ahead import num_ahead, read_ahead
 from corridor_cli.hosts.slots import Slots
 from corridor_cli.media.base import Reader
 from corridor_cli.media.describe import describe_video
@@ -107,10 +109,11 @@ class _MediaWorker:
         error_info = None
         end = Fraction(0)
         try:
-            for frame in self._beating(reader.read_frames()):
-                end, interval = frame.time, frame.time - end
-                self._deliver(finder.push(frame))
-                self._tell_scores(scores)
+            with closing(self._frames(reader)) as frames:
+                for frame in self._beating(frames):
+                    end, interval = frame.time, frame.time - end
+                    self._deliver(finder.push(frame))
+                    self._tell_scores(scores)
         except MediaError as error:
             error_info = _error_info(error, job.path)
         finally:
@@ -136,6 +139,13 @@ class _MediaWorker:
             warnings=tuple(each for each in reader.warnings if each not in reader.info.warnings),
             error=error,
         )
+
+    def _frames(self, reader: Reader) -> Generator[ScanFrame]:
+        """The reader's frames, decoded ahead where a second core has nothing better to do."""
+        frames = reader.read_frames()
+        if self._setup.reads_ahead:
+            frames = read_ahead(frames, num_ahead(reader.info.width_px, reader.info.height_px))
+        yield from frames
 
     def _beating(self, frames: Iterator[ScanFrame]) -> Iterator[ScanFrame]:
         for num_frames, frame in enumerate(frames, start=1):
