@@ -63,6 +63,7 @@ class SceneSettings:
     """How frames become scenes. `threshold` None means the detector's own default."""
 
     detector: Literal["adaptive", "content", "interval", "none"] = "adaptive"
+    scan: Literal["full", "keyframes"] = "full"
     threshold: Annotated[float, Gt(0)] | None = None
     min_scene_seconds: Annotated[float, Ge(0)] = 0.25
     max_scene_seconds: Annotated[float, Gt(0)] | None = 60.0

@@ -24,6 +24,7 @@ from corridor_cli.hosts.read_ahead import num_ahead, read_ahead
 from corridor_cli.hosts.slots import Slots
 from corridor_cli.media.base import Reader
 from corridor_cli.media.describe import describe_video
+from corridor_cli.media.keyframe_reader import by_keyframes
 from corridor_cli.media.open_reader import open_reader
 from corridor_cli.media.picks import KnownPick, read_picks
 from corridor_cli.media.shrink import encode_jpeg, shrink
@@ -78,6 +79,7 @@ class _MediaWorker:
         self._inbox = inbox
         self._free = deque(setup.free_slots)
         self._progress = Progress(0, 0, 0.0)
+        self._num_decoded = 0
         self._last_beat = 0.0
 
     def take(self, message: ScanJob | ProbeJob | SlotsFreed) -> None:
@@ -85,6 +87,7 @@ class _MediaWorker:
             self._free.extend(message.slots)
             return
         self._progress = Progress(message.video, 0, 0.0)
+        self._num_decoded = 0
         decode = self._setup.decode
         # What cost a worker may have been decord, which can hang for good (decord 269, 373, 375). A scan goes
         # back to auto, not pyav: it is PyAV as well, and its record reads as if nothing had happened.
@@ -100,6 +103,8 @@ class _MediaWorker:
     def _scan(self, job: ScanJob, decode: DecodeSettings) -> None:
         try:
             reader = open_reader(Path(job.path), decode, for_picks=False)
+            if self._setup.scenes.scan == "keyframes":
+                reader = self._by_keyframes(Path(job.path), decode, reader)
         except MediaError as error:
             self._channel.send(_end_without_frames(job, error))
             return
@@ -138,7 +143,15 @@ class _MediaWorker:
             # The container's own warnings travel with the VideoInfo.
             warnings=tuple(each for each in reader.warnings if each not in reader.info.warnings),
             error=error,
+            num_decoded=None if self._num_decoded == self._progress.num_frames else self._num_decoded,
         )
+
+    def _by_keyframes(self, path: Path, decode: DecodeSettings, full: Reader) -> Reader:
+        if self._setup.scenes.detector in ("adaptive", "content"):
+            return by_keyframes(path, decode, full, self._beat)
+        reason = f"keyframes: the detector {self._setup.scenes.detector} needs every frame"
+        full.choice = replace(full.choice, fallbacks=(*full.choice.fallbacks, reason))
+        return full
 
     def _frames(self, reader: Reader) -> Generator[ScanFrame]:
         """The reader's frames, decoded ahead where a second core has nothing better to do."""
@@ -148,8 +161,9 @@ class _MediaWorker:
         yield from frames
 
     def _beating(self, frames: Iterator[ScanFrame]) -> Iterator[ScanFrame]:
-        for num_frames, frame in enumerate(frames, start=1):
-            self._progress = Progress(self._progress.video, num_frames, float(frame.time))
+        for frame in frames:
+            self._num_decoded += 1
+            self._progress = Progress(self._progress.video, frame.index + 1, float(frame.time))
             self._beat()
             yield frame
 

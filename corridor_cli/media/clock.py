@@ -111,7 +111,7 @@ class Clock:
             return None
         common = self._usual()
         margin = max(Fraction(common) / 10, Fraction(1 if common >= 3 else 0))
-        num_off = sum(n for interval, n in self._intervals.items() if abs(interval - common) > margin)
+        num_off = sum(n for step, n in self._intervals.items() if not -margin <= step - common <= margin)
         return num_off - num_lost > self._intervals.total() * VARIABLE_SHARE
 
     def end(self, header_end: Fraction | None) -> Fraction:

@@ -28,7 +28,7 @@ def decode_frames(video: OpenVideo, damage: Damage) -> Generator[VideoFrame]:
     """Frames of the stream from where the file stands; bad packets are skipped and counted."""
     stream = video.stream
     start = stream.start_time or 0
-    for packet in _demux(video, damage):
+    for packet in demux_packets(video, damage):
         try:
             frames = stream.codec_context.decode(packet)
         except AV_ERRORS as error:
@@ -42,7 +42,7 @@ def _first_known(*stamps: int | None) -> int:
     return next(stamp for stamp in stamps if stamp is not None)
 
 
-def _demux(video: OpenVideo, damage: Damage) -> Generator[Packet[Any] | None]:
+def demux_packets(video: OpenVideo, damage: Damage) -> Generator[Packet[Any] | None]:
     """Packets of the video stream, then None, which empties the decoder.
 
     Other streams' packets are looked at only for where they end.
@@ -148,7 +148,9 @@ def packet_times(path: Path) -> PacketTimes:
     damage = Damage()
     try:
         spans = [
-            (p.pts, p.duration or 0) for p in _demux(video, damage) if p is not None and not p.is_discard
+            (p.pts, p.duration or 0)
+            for p in demux_packets(video, damage)
+            if p is not None and not p.is_discard
         ]
     finally:
         video.container.close()

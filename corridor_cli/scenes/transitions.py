@@ -128,6 +128,11 @@ class TransitionFinder:
             return []
         return [Blend(ends[0], ends[1], direction)]
 
+    def forget(self) -> None:
+        """Start anew: the next frame does not follow the last one."""
+        self._instants.clear()
+        self._filled = self._closed_at = 0
+
     def _keep(self, instant: Instant) -> None:
         if self._filled == _CAPACITY:
             num_kept = LONGEST

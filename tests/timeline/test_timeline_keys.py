@@ -29,6 +29,7 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "decode.max_pixels": (NEITHER, 1000),
     "decode.max_frames": (NEITHER, 1000),
     "scenes.detector": (SCAN, "content"),
+    "scenes.scan": (SCAN, "keyframes"),
     "scenes.threshold": (SCAN, 27.0),
     "scenes.min_scene_seconds": (SCAN, 1.0),
     "scenes.max_scene_seconds": (SCAN, None),
