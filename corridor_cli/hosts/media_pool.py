@@ -35,7 +35,15 @@ Job = ScanJob | ProbeJob
 WorkerEvent = VideoOpened | VideoProbed | SceneFrames | ScoreRows | Progress | ScanEnd | JobLost
 
 # One thread a worker: several files at once use the cores better than several threads on one file.
-_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    # glibc raises its threshold to the largest block freed and then cuts pictures out of the heap, which they
+    # leave full of holes: a worker's memory crept from 196 MiB after 6 minutes of 1080p to 299 after 60.
+    "MALLOC_MMAP_THRESHOLD_": str(2**20),
+    "MALLOC_ARENA_MAX": "2",
+}
 
 
 class _Worker:
