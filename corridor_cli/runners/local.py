@@ -181,7 +181,7 @@ def _num_slots(settings: Settings, slot_bytes: int, num_workers: int) -> int:
     if not settings.gpu_pipeline.internvl3.async_frame_loading:
         return _MIN_SLOTS
     budget = int(_SLOT_MEMORY_SHARE * available_memory_bytes())
-    return max(_MIN_SLOTS, min(_MAX_SLOTS, budget // (slot_bytes * workers)))
+    return max(_MIN_SLOTS, min(_MAX_SLOTS, budget // (slot_bytes * num_workers)))
 
 
 def _relative(plan: VideoPlan | UnreadableSource) -> str:

@@ -9,7 +9,7 @@ from corridor_cli.hardware import available_memory_bytes, num_usable_cpus
 from corridor_cli.settings import Settings
 
 _MAX_WORKERS = 64
-# A worker that scans 1080p takes 170 MB, 4K 400 MB (docs/benchmarks); half of what is free may go to them.
+# A worker that scans 1080p took 196 to 299 MiB (docs/benchmarks); half of what is free may go to them.
 _WORKER_BYTES = 400 * 2**20
 _MEMORY_SHARE = 0.5
 _NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")

@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from sample_clips import Encoding, SceneRecipe, draw_story, write_video
 
 from corridor_cli.hosts.media_pool import MediaPool, WorkerEvent
 from corridor_cli.hosts.messages import JobLost, WorkerSetup
@@ -20,8 +18,6 @@ from tests import clips
 
 SLOT_BYTES = 3 * 64 * 64
 SETUP = WorkerSetup(DecodeSettings(), SceneSettings(), FrameSettings(), SLOT_BYTES, 64 * 64, ())
-
-GROUNDS = ("white", "black", "gray", "brown")
 
 HANGING = """\
 import itertools, time
@@ -97,23 +93,3 @@ def test_a_decoder_that_hangs_is_a_stall(
     lost = told[-1][0]
     assert isinstance(lost, JobLost)
     assert lost.error.type == "StalledError"
-
-
-@pytest.mark.parametrize("reads_ahead", [False, True])
-def test_a_keyframe_scan_counts_the_frames_it_left_out(reads_ahead: bool, tmp_path: Path) -> None:
-    still = {"start_place": (0.5, 0.5), "end_place": (0.5, 0.5)}
-    scenes = [
-        SceneRecipe("circle", "red", ground, seconds=seconds, **still)  # type: ignore[arg-type]
-        for ground, seconds in zip(GROUNDS, (2, 3, 1.5, 1.5), strict=True)
-    ]
-    how = Encoding(options={"preset": "veryfast"}, gop_frames=250)
-    clip = write_video(tmp_path / "cuts.mp4", draw_story(scenes, Fraction(25), 160, 90), how)
-    whole = report(SETUP, clip)[-1][0]
-    by_keys = replace(SETUP, scenes=SceneSettings(scan="keyframes"), reads_ahead=reads_ahead)
-    end = report(by_keys, clip)[-1][0]
-    assert isinstance(whole, ScanEnd)
-    assert isinstance(end, ScanEnd)
-    assert (end.num_frames, end.duration) == (whole.num_frames, whole.duration) == (200, 8)
-    assert whole.num_decoded is None
-    assert end.num_decoded is not None
-    assert 4 <= end.num_decoded < 200
