@@ -40,7 +40,7 @@ _ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     # glibc raises its threshold to the largest block freed and then cuts pictures out of the heap, which they
-    # may leave full of holes: without this a worker's peak was 196 MiB after 6 minutes of 1080p, 299 after 60.
+    # may leave full of holes: without this a peak was 196 MiB after 6 minutes of 1080p, 299 after 60.
     "MALLOC_MMAP_THRESHOLD_": str(2**20),
     "MALLOC_ARENA_MAX": "2",
 }
