@@ -282,7 +282,10 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class ScanEnd:
-    """The end of a job. `duration` is measured: the end of the last frame. `error` with frames is partial."""
+    """The end of a job. `duration` is measured: the end of the last frame. `error` with frames is partial.
+
+    `num_decoded` is told where frames were left out: then `num_frames` counts those as well.
+    """
 
     video: int
     num_frames: int
@@ -292,6 +295,7 @@ class ScanEnd:
     reader: ReaderChoice | None
     warnings: tuple[str, ...]
     error: ErrorInfo | None
+    num_decoded: int | None = None
 
 
 # --- main <-> engine --------------------------------------------------------------------------------------

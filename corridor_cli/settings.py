@@ -67,6 +67,7 @@ class SceneSettings:
     """How frames become scenes. `threshold` and `min_scene_seconds` None: the detector's own default."""
 
     detector: Literal["adaptive", "content", "psd-adaptive", "interval", "none"] = "adaptive"
+    scan: Literal["full", "keyframes"] = "full"
     threshold: Annotated[float, Gt(0)] | None = None
     min_scene_seconds: Annotated[float, Ge(0)] | None = None
     max_scene_seconds: Annotated[float, Gt(0)] | None = 60.0

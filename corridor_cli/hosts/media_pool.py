@@ -37,13 +37,15 @@ Job = ScanJob | ProbeJob
 WorkerEvent = VideoOpened | VideoProbed | SceneFrames | ScoreRows | Progress | ScanEnd | JobLost
 
 # One thread a worker: several files at once use the cores better than several threads on one file.
-# Pictures of a megabyte or more go back to the system when they are let go: glibc would keep them once the
-# first was freed, 100 MB after a file of 3000×2000, and that counts against the next file's limit of memory.
 _ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
-    "MALLOC_MMAP_THRESHOLD_": str(1024 * 1024),
+    # Pictures of a megabyte or more go back to the system when they are let go. glibc would raise its
+    # threshold to the largest block freed and then cut pictures out of the heap, which they may leave full of
+    # holes: 100 MB were kept after a file of 3000×2000, and count against the next one's limit of memory.
+    "MALLOC_MMAP_THRESHOLD_": str(2**20),
+    "MALLOC_ARENA_MAX": "2",
 }
 
 # A worker keeps decode.max_seconds itself, between two frames; main ends one whose decoder never comes back.

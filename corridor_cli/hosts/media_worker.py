@@ -9,7 +9,8 @@ from __future__ import annotations
 import time
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -20,10 +21,12 @@ from corridor_cli.hosts.channel import Channel, Inbox
 from corridor_cli.hosts.confine import confine
 from corridor_cli.hosts.messages import WorkerSetup
 from corridor_cli.hosts.process import enter_child
+from corridor_cli.hosts.read_ahead import num_ahead, read_ahead
 from corridor_cli.hosts.scan_ends import end_without_frames, error_info, guarded
 from corridor_cli.hosts.slots import Slots
 from corridor_cli.media.base import Reader
 from corridor_cli.media.describe import describe_video
+from corridor_cli.media.keyframe_reader import by_keyframes
 from corridor_cli.media.limits import BusyClock, within_limits
 from corridor_cli.media.open_reader import open_reader
 from corridor_cli.media.picks import KnownPick, read_picks
@@ -79,6 +82,7 @@ class _MediaWorker:
         self._inbox = inbox
         self._free = deque(setup.free_slots)
         self._progress = Progress(0, 0, 0.0)
+        self._num_decoded = 0
         self._last_beat = 0.0
         self._clock = BusyClock()
 
@@ -87,6 +91,7 @@ class _MediaWorker:
             self._free.extend(message.slots)
             return
         self._progress = Progress(message.video, 0, 0.0)
+        self._num_decoded = 0
         self._clock = BusyClock()
         limits = self._setup.decode
         end = guarded(lambda: self._work(message), message, limits, lambda: self._progress.num_frames)
@@ -111,6 +116,8 @@ class _MediaWorker:
     def _scan(self, job: ScanJob, decode: DecodeSettings) -> None:
         try:
             reader = open_reader(Path(job.path), decode, for_picks=False)
+            if self._setup.scenes.scan == "keyframes":
+                reader = self._by_keyframes(Path(job.path), decode, reader)
         except MediaError as error:
             self._channel.send(end_without_frames(job, error))
             return
@@ -120,11 +127,11 @@ class _MediaWorker:
         problem = stopped_at = None
         end = Fraction(0)
         try:
-            frames = within_limits(reader.read_frames(), Path(job.path), decode, self._clock)
-            for frame in self._beating(frames):
-                end, interval = frame.time, frame.time - end
-                self._deliver(finder.push(frame))
-                self._tell_scores(scores)
+            with closing(self._frames(reader)) as frames:
+                for frame in self._beating(within_limits(frames, Path(job.path), decode, self._clock)):
+                    end, interval = frame.time, frame.time - end
+                    self._deliver(finder.push(frame))
+                    self._tell_scores(scores)
         except MediaError as error:
             problem = error_info(error, job.path)
             stopped_at = error.at if isinstance(error, LimitError) else None
@@ -151,11 +158,27 @@ class _MediaWorker:
             # The container's own warnings travel with the VideoInfo.
             warnings=tuple(each for each in reader.warnings if each not in reader.info.warnings),
             error=error,
+            num_decoded=None if self._num_decoded == self._progress.num_frames else self._num_decoded,
         )
 
+    def _by_keyframes(self, path: Path, decode: DecodeSettings, full: Reader) -> Reader:
+        if self._setup.scenes.detector == "adaptive":
+            return by_keyframes(path, decode, full, self._beat)
+        reason = f"keyframes: the detector {self._setup.scenes.detector} needs every frame"
+        full.choice = replace(full.choice, fallbacks=(*full.choice.fallbacks, reason))
+        return full
+
+    def _frames(self, reader: Reader) -> Generator[ScanFrame]:
+        """The reader's frames, decoded ahead where a second core has nothing better to do."""
+        frames = reader.read_frames()
+        if self._setup.reads_ahead:
+            frames = read_ahead(frames, num_ahead(reader.info.width_px, reader.info.height_px))
+        yield from frames
+
     def _beating(self, frames: Iterator[ScanFrame]) -> Iterator[ScanFrame]:
-        for num_frames, frame in enumerate(frames, start=1):
-            self._progress = Progress(self._progress.video, num_frames, float(frame.time))
+        for frame in frames:
+            self._num_decoded += 1
+            self._progress = Progress(self._progress.video, frame.index + 1, float(frame.time))
             self._beat()
             yield frame
 

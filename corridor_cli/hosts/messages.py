@@ -14,6 +14,7 @@ class WorkerSetup:
 
     `slot_bytes` is 0 where nothing is captioned: picks then come without pixels. `with_scores` asks for
     `ScoreRows` too.
+    With `reads_ahead` a scan decodes on a thread of its own; the frames are the same.
     """
 
     decode: DecodeSettings
@@ -23,6 +24,7 @@ class WorkerSetup:
     max_pixels: int
     free_slots: tuple[int, ...]
     with_scores: bool = False
+    reads_ahead: bool = False
 
 
 @dataclass(frozen=True, slots=True)

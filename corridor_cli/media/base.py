@@ -23,8 +23,7 @@ class Reader(Protocol):
     @property
     def info(self) -> VideoInfo: ...
 
-    @property
-    def choice(self) -> ReaderChoice: ...
+    choice: ReaderChoice
 
     @property
     def warnings(self) -> list[str]: ...

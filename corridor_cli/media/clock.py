@@ -24,52 +24,59 @@ class Clock:
     def __init__(self, time_base: Fraction, frame_rate: Fraction | None) -> None:
         self._time_base = time_base
         self._frame_rate = frame_rate
-        self._origin_ticks: int | None = None
-        self._last: Fraction | None = None
-        self._last_duration = Fraction(0)
-        self._intervals: Counter[Fraction] = Counter()
-        self._max_interval = Fraction(0)
+        # All in ticks since the origin, so that the usual frame costs whole numbers only: with `Fraction`s
+        # throughout, placing a frame took a third as long as shrinking it. Mended places may be fractions.
+        self._origin: int | None = None
+        self._last: int | Fraction | None = None
+        self._last_duration = 0
+        self._intervals: Counter[int | Fraction] = Counter()
+        self._max_interval: int | Fraction = 0
         self.warnings: list[str] = []
 
     def place(self, pts: int | None, duration_ticks: int) -> Fraction:
         """The time of the next frame."""
-        time = self._natural(pts)
+        at = self._natural(pts)
         if self._last is not None:
-            if time is None:
+            if at is None:
                 self._say_once("some frames have no timestamp; theirs follow from the frame rate")
-                time = self._last + self.interval
-            elif time <= self._last:
-                time = self._mend(time)
+                at = self._last + self._usual()
+            elif at <= self._last:
+                at = self._mend(at)
             else:
-                self._note_interval(time - self._last)
-        elif time is None:
+                self._note_interval(at - self._last)
+        elif at is None:
             self._say_once("some frames have no timestamp; theirs follow from the frame rate")
-            time = Fraction(0)
-        self._last = time
-        self._last_duration = max(duration_ticks, 0) * self._time_base
-        return time
+            at = 0
+        self._last = at
+        self._last_duration = max(duration_ticks, 0)
+        return self._seconds(at)
 
-    def _natural(self, pts: int | None) -> Fraction | None:
+    def _seconds(self, ticks: int | Fraction) -> Fraction:
+        if isinstance(ticks, int):
+            return Fraction(ticks * self._time_base.numerator, self._time_base.denominator)
+        return ticks * self._time_base
+
+    def _natural(self, pts: int | None) -> int | Fraction | None:
         if pts is None:
             return None
-        if self._origin_ticks is None:
-            after = Fraction(0) if self._last is None else self._last + self.interval
-            self._origin_ticks = pts - round(after / self._time_base)
-        return (pts - self._origin_ticks) * self._time_base
+        if self._origin is None:
+            self._origin = pts - (0 if self._last is None else round(self._last + self._usual()))
+        return pts - self._origin
 
-    def _mend(self, time: Fraction) -> Fraction:
+    def _mend(self, at: int | Fraction) -> int | Fraction:
         assert self._last is not None
-        assert self._origin_ticks is not None
-        if self._last - time > DISCONTINUITY_SECONDS:
+        assert self._origin is not None
+        usual = self._usual()
+        if (self._last - at) * self._time_base > DISCONTINUITY_SECONDS:
             self._say_once("timestamps start again in the middle; the later part follows the earlier one")
-            self._origin_ticks -= round((self._last + self.interval - time) / self._time_base)
-            return self._last + self.interval
+            self._origin -= round(self._last + usual - at)
+            return self._last + usual
         self._say_once("timestamps repeat or go back; the frames concerned are moved forward")
         # The rate bounds the step: the interval just before a step back is often a long one.
-        step = min(self.interval, 1 / self._frame_rate) if self._frame_rate else self.interval
-        return self._last + step / 2
+        step = min(usual, 1 / self._frame_rate / self._time_base) if self._frame_rate else usual
+        return self._last + Fraction(step) / 2
 
-    def _note_interval(self, interval: Fraction) -> None:
+    def _note_interval(self, interval: int | Fraction) -> None:
         self._max_interval = max(self._max_interval, interval)
         if interval in self._intervals or len(self._intervals) < MAX_KNOWN_INTERVALS:
             self._intervals[interval] += 1
@@ -78,17 +85,21 @@ class Clock:
         if warning not in self.warnings:
             self.warnings.append(warning)
 
+    def _usual(self) -> int | Fraction:
+        """The usual interval in ticks."""
+        if self._intervals:
+            return self._intervals.most_common(1)[0][0]
+        return (1 / self._frame_rate if self._frame_rate else FALLBACK_INTERVAL) / self._time_base
+
     @property
     def interval(self) -> Fraction:
         """The usual time between frames: the commonest so far, else from the frame rate, else 1/25 s."""
-        if self._intervals:
-            return self._intervals.most_common(1)[0][0]
-        return 1 / self._frame_rate if self._frame_rate else FALLBACK_INTERVAL
+        return self._seconds(self._usual())
 
     @property
     def max_interval(self) -> Fraction:
         """The longest time between two frames so far; 0 before the second."""
-        return self._max_interval
+        return self._seconds(self._max_interval)
 
     def is_variable(self, num_lost: int) -> bool | None:
         """Whether the frame rate varies, as measured; None with fewer than three good ones.
@@ -98,20 +109,20 @@ class Clock:
         """
         if self._intervals.total() < 2:
             return None
-        common = self.interval
-        rounding = self._time_base if common >= 3 * self._time_base else Fraction(0)
-        margin = max(common / 10, rounding)
-        num_off = sum(n for interval, n in self._intervals.items() if abs(interval - common) > margin)
+        common = self._usual()
+        margin = max(Fraction(common) / 10, Fraction(1 if common >= 3 else 0))
+        num_off = sum(n for step, n in self._intervals.items() if not -margin <= step - common <= margin)
         return num_off - num_lost > self._intervals.total() * VARIABLE_SHARE
 
     def end(self, header_end: Fraction | None) -> Fraction:
         """The end of the last frame: by its own duration, else the usual interval, else the header's end."""
         assert self._last is not None, "no frame was placed"
         if self._last_duration > 0:
-            return self._last + self._last_duration
+            return self._seconds(self._last + self._last_duration)
+        last = self._seconds(self._last)
         if self._intervals or self._frame_rate:
-            return self._last + self.interval
-        if header_end is not None and header_end > self._last:
+            return last + self.interval
+        if header_end is not None and header_end > last:
             return header_end
         self._say_once("neither frame rate nor duration is known; the last frame is given 1/25 s")
-        return self._last + FALLBACK_INTERVAL
+        return last + FALLBACK_INTERVAL

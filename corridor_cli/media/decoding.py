@@ -29,7 +29,7 @@ def decode_frames(video: OpenVideo, damage: Damage) -> Generator[VideoFrame]:
     """Frames of the stream from where the file stands; bad packets are skipped and counted."""
     stream = video.stream
     start = stream.start_time or 0
-    for packet in _demux(video, damage):
+    for packet in demux_packets(video, damage):
         try:
             frames = stream.codec_context.decode(packet)
         except AV_ERRORS as error:
@@ -44,7 +44,7 @@ def _first_known(*stamps: int | None) -> int:
     return next(stamp for stamp in stamps if stamp is not None)
 
 
-def _demux(video: OpenVideo, damage: Damage) -> Generator[Packet[Any] | None]:
+def demux_packets(video: OpenVideo, damage: Damage) -> Generator[Packet[Any] | None]:
     """Packets of the video stream, then None, which empties the decoder.
 
     Other streams' packets are looked at only for where they end.
@@ -154,7 +154,9 @@ def packet_times(path: Path) -> PacketTimes:
     damage = Damage()
     try:
         spans = [
-            (p.pts, p.duration or 0) for p in _demux(video, damage) if p is not None and not p.is_discard
+            (p.pts, p.duration or 0)
+            for p in demux_packets(video, damage)
+            if p is not None and not p.is_discard
         ]
         known = sorted((pts, duration) for pts, duration in spans if pts is not None)
         reason = "packets without a timestamp" if len(known) < len(spans) or not known else ""

@@ -39,6 +39,10 @@ class TakeOver:
     def choice(self) -> ReaderChoice:
         return self._reader.choice
 
+    @choice.setter
+    def choice(self, choice: ReaderChoice) -> None:
+        self._reader.choice = choice
+
     @property
     def warnings(self) -> list[str]:
         return self._reader.warnings

@@ -46,7 +46,10 @@ _NO_RECORD = ErrorInfo("decode", "NoFramesError", "the video yields no scene.")
 
 
 class Documents:
-    """Reads and writes OUTPUT for one run. `engine` is to be set once the engine has started."""
+    """Reads and writes OUTPUT for one run. `engine` is to be set once the engine has started.
+
+    `workers` says how many media workers there are, and why.
+    """
 
     def __init__(
         self,
@@ -67,6 +70,7 @@ class Documents:
         self._logs: dict[int, CaptionLog] = {}
         self.pictures = Pictures(layout, settings, writer)
         self.engine: EngineInfo | None = None
+        self.workers = ""
 
     # --- when a video's turn comes ---
 
@@ -222,6 +226,8 @@ class Documents:
 
     def _environment(self, video: VideoWork | None) -> dict[str, str]:
         own = {"python": platform.python_version(), "platform": platform.platform()}
+        if self.workers:
+            own["workers"] = self.workers
         if video and video.picks_reader:
             choice = video.picks_reader
             own["picks_reader"] = "; ".join([f"{choice.name}: {choice.reason}", *choice.fallbacks])

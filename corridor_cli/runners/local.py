@@ -26,8 +26,9 @@ from corridor_cli.pipeline.tally import Tally
 from corridor_cli.pipeline.video import VideoWork
 from corridor_cli.pipeline.writer import Writer
 from corridor_cli.records import BatchStarted, BatchStats
-from corridor_cli.runners.inputs import find_inputs, num_workers
+from corridor_cli.runners.inputs import find_inputs
 from corridor_cli.runners.outcomes import problem_outcome, total, unreadable_outcome
+from corridor_cli.runners.workers import WorkerPlan, plan_workers
 from corridor_cli.settings import Settings
 from corridor_cli.telemetry import Reporter, RunOptions, RunOutcome, RunPlan, VideoOutcome, VideoStatus
 from corridor_cli.timeline.layout import OutputLayout
@@ -126,7 +127,9 @@ class _Run:
         return [by_relative.get(_relative(plan)) or _untouched(plan) for plan in plans]
 
     def _drive(self, videos: list[VideoWork], documents: Documents, writer: Writer) -> list[VideoOutcome]:
-        with StopSignals() as signals, self._hosts(len(videos)) as (media, engine):
+        workers = plan_workers(self._settings, len(videos))
+        documents.workers = workers.reason
+        with StopSignals() as signals, self._hosts(workers) as (media, engine):
             pipeline = Pipeline(
                 videos, media, engine, documents, writer, self._settings, self._reporter, self.tally
             )
@@ -136,16 +139,24 @@ class _Run:
             return pipeline.outcomes
 
     @contextmanager
-    def _hosts(self, num_videos: int) -> Iterator[tuple[MediaPool, HostedEngine]]:
+    def _hosts(self, workers: WorkerPlan) -> Iterator[tuple[MediaPool, HostedEngine]]:
         settings = self._settings
         chosen = settings.gpu_pipeline.internvl3
         max_pixels = _OVERSAMPLING * chosen.max_tiles * self._model.tile_px**2
         slot_bytes = 3 * max_pixels
-        workers = num_workers(settings, num_videos, num_spare_cpus=1)  # main and the engine need one
-        num_slots = _num_slots(settings, slot_bytes, workers)
-        arena_fd = create_arena(workers * num_slots, slot_bytes)
-        setup = WorkerSetup(settings.decode, settings.scenes, settings.frames, slot_bytes, max_pixels, ())
-        media = MediaPool(setup, arena_fd, workers, num_slots)
+        num_workers = workers.num_workers
+        num_slots = _num_slots(settings, slot_bytes, num_workers)
+        arena_fd = create_arena(num_workers * num_slots, slot_bytes)
+        setup = WorkerSetup(
+            settings.decode,
+            settings.scenes,
+            settings.frames,
+            slot_bytes,
+            max_pixels,
+            (),
+            reads_ahead=workers.reads_ahead,
+        )
+        media = MediaPool(setup, arena_fd, num_workers, num_slots)
         host = EngineSetup(chosen, slot_bytes, settings.caption)
         engine = HostedEngine(host, arena_fd, settings.errors, self._on_batch, self._reporter.warn)
         try:
@@ -165,12 +176,12 @@ class _Run:
             self._reporter.batch_done(event)
 
 
-def _num_slots(settings: Settings, slot_bytes: int, workers: int) -> int:
+def _num_slots(settings: Settings, slot_bytes: int, num_workers: int) -> int:
     """Slots for each worker: how far decoding may run ahead of captioning."""
     if not settings.gpu_pipeline.internvl3.async_frame_loading:
         return _MIN_SLOTS
     budget = int(_SLOT_MEMORY_SHARE * available_memory_bytes())
-    return max(_MIN_SLOTS, min(_MAX_SLOTS, budget // (slot_bytes * workers)))
+    return max(_MIN_SLOTS, min(_MAX_SLOTS, budget // (slot_bytes * num_workers)))
 
 
 def _relative(plan: VideoPlan | UnreadableSource) -> str:

@@ -44,6 +44,7 @@ class Candidate:
     time: Fraction
     planes: Pixels
     thumb: Thumb
+    ordinal: int  # among the frames pushed: where some were left out, indices have any remainder or none
 
     @cached_property
     def fault(self) -> str | None:
@@ -132,12 +133,12 @@ class CandidateStore:
             self._head.append(candidate)
 
     def _push_spread(self, candidate: Candidate) -> None:
-        if candidate.index % self._stride:
+        if candidate.ordinal % self._stride:
             return
         self._spread.append(candidate)
         while len(self._spread) > NUM_SPREAD:
             self._stride *= 2
-            self._spread = [kept for kept in self._spread if kept.index % self._stride == 0]
+            self._spread = [kept for kept in self._spread if kept.ordinal % self._stride == 0]
 
     def _push_past(self, candidate: Candidate) -> None:
         if self._past and candidate.time - self._past[-1].time < PAST_GAP:

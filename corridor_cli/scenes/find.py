@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING
 
 from corridor_cli.records import Scene, Transition
@@ -17,6 +18,7 @@ from corridor_cli.scenes.detectors.choose import choose_detector, min_scene_seco
 from corridor_cli.scenes.marks import Marks
 from corridor_cli.scenes.picking import PickedScanFrame, pick_frames
 from corridor_cli.scenes.scores import ScoreLog
+from corridor_cli.scenes.sparse import SparseDetector, SparseTransitionFinder
 from corridor_cli.scenes.split import split_target
 from corridor_cli.scenes.thumbs import make_thumb
 from corridor_cli.scenes.transitions import TransitionFinder
@@ -58,15 +60,19 @@ class SceneFinder:
             None if scenes.max_scene_seconds is None else exact_seconds(scenes.max_scene_seconds)
         )
         self._marks = Marks()
+        is_sparse = scenes.scan == "keyframes" and is_ours
+        blends = SparseTransitionFinder if is_sparse else TransitionFinder
+        make_detector = partial(choose_detector, scenes, scores, info)
         self._boundaries = BoundaryFinder(
-            choose_detector(scenes, scores, info),
-            TransitionFinder(scores) if scenes.transitions and is_ours else None,
+            SparseDetector(make_detector) if is_sparse else make_detector(),
+            blends(scores) if scenes.transitions and is_ours else None,
             exact_seconds(min_scene_seconds(scenes)) if is_ours else Fraction(0),
             self._marks,
         )
         self._store = CandidateStore(self._inset)
         self._open = SceneStart(0, Fraction(0), "start")
         self._newest: SceneStart | None = None
+        self._num_pushed = 0
         self._num_scenes = 0
         self._num_transitions = 0
 
@@ -92,7 +98,8 @@ class SceneFinder:
         self._newest = SceneStart(index, time, "start")
         thumb = make_thumb(planes)
         self._marks.push(index, time)
-        self._store.push(Candidate(frame, index, time, planes, thumb))
+        self._store.push(Candidate(frame, index, time, planes, thumb, self._num_pushed))
+        self._num_pushed += 1
         found = self._advance(self._boundaries.push(Look(index, time, planes, thumb, frame)))
         return found + self._split_open(self._boundaries.settled)
 

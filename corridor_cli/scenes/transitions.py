@@ -38,6 +38,7 @@ CLOSE_AFTER = 4
 MAX_SECONDS = 6
 
 _SIZE = 3 * HEIGHT * WIDTH
+_MIN_WINDOW_SUM = MIN_WINDOW_DISTANCE * SCALE * _SIZE / 3
 _CAPACITY = 4 * (LONGEST + 1)
 
 
@@ -126,6 +127,11 @@ class TransitionFinder:
         direction = classify([each.thumb for each in self._instants if first <= each.frame_index <= last])
         return [] if direction is None else [Blend(ends[0], ends[1], direction)]
 
+    def forget(self) -> None:
+        """Start anew: the next frame does not follow the last one."""
+        self._instants.clear()
+        self._filled = self._closed_at = 0
+
     def _keep(self, instant: Instant) -> None:
         if self._filled == _CAPACITY:
             num_kept = LONGEST
@@ -170,19 +176,21 @@ def blend_weights(thumbs: NDArray[np.float64]) -> NDArray[np.float64] | None:
 
     `thumbs` is (n, 1728) with whole numbers: all products and sums below are exact.
     """
-    way = thumbs[-1] - thumbs[0]
-    if np.abs(way).sum() < MIN_WINDOW_DISTANCE * SCALE * _SIZE / 3:
+    first = thumbs[0]
+    way = thumbs[-1] - first
+    # The cheap tests first, a tenth of the cost of those behind them. Windows of pictures that stand still
+    # end here (n times the sum of squares is no less than the squared sum), those of moving ones next.
+    length = float(way @ way)
+    if length * _SIZE < _MIN_WINDOW_SUM**2:
         return None
-    length = np.einsum("i,i", way, way)
-    middle = thumbs[len(thumbs) // 2] - thumbs[0]
-    # Most windows of moving pictures end here, at a tenth of the cost.
-    if _residual(middle, way, length) > 2 * MAX_RESIDUAL:
+    middle = thumbs[len(thumbs) // 2] - first
+    if _residual(middle, way, length) > 2 * MAX_RESIDUAL or np.abs(way).sum() < _MIN_WINDOW_SUM:
         return None
-    inner = thumbs - thumbs[0]
-    weights: NDArray[np.float64] = np.einsum("ij,j->i", inner, way) / length
+    weights: NDArray[np.float64] = (thumbs @ way - first @ way) / length
     steps = np.diff(weights)
     if steps.max() > MAX_STEP or steps.min() < -MAX_FALL:
         return None
+    inner = thumbs - first
     squares = np.einsum("ij,ij->i", inner, inner) / length - weights**2
     residual = float(np.sqrt(np.maximum(squares, 0)).mean())
     return weights if residual <= MAX_RESIDUAL else None
@@ -204,8 +212,8 @@ def blend_residual(thumbs: NDArray[np.float64]) -> float | None:
 
 
 def _residual(inner: NDArray[np.float64], way: NDArray[np.float64], length: float) -> float:
-    weight = np.einsum("i,i", inner, way) / length
-    square = float(np.einsum("i,i", inner, inner) / length - weight**2)
+    weight = float(inner @ way) / length
+    square = float(inner @ inner) / length - weight**2
     return float(max(square, 0.0) ** 0.5)
 
 

@@ -36,10 +36,13 @@ KEY_BYTES = 16
 
 def scan_key(fingerprint: str, settings: Settings) -> str:
     """Names the scan of one source: 32 hex digits."""
+    scenes = asdict(settings.scenes)
+    if settings.scenes.scan == "full":
+        del scenes["scan"]  # as it was before there was a choice: those scans still count
     return _key(
         scanner=SCANNER_VERSION,
         fingerprint=fingerprint,
-        scenes=asdict(settings.scenes),
+        scenes=scenes,
         inset_seconds=settings.frames.inset_seconds,
         duplicate_threshold=settings.frames.duplicate_threshold,
     )

@@ -35,7 +35,7 @@ FORMAT = "vlmtl.scan/1"
 class ScanRecord:
     """Everything about a video but its captions. `picks[i]` are those of `scenes[i]`, by role.
 
-    `error` says why the pictures ended before the file did.
+    `error` says why the pictures ended before the file did. `num_decoded` is None where all frames were.
     """
 
     info: VideoInfo
@@ -48,6 +48,7 @@ class ScanRecord:
     is_variable_frame_rate: bool | None
     warnings: tuple[str, ...]
     error: ErrorInfo | None
+    num_decoded: int | None = None
 
     @classmethod
     def from_scan(
@@ -74,6 +75,7 @@ class ScanRecord:
             is_variable_frame_rate=end.is_variable_frame_rate,
             warnings=tuple(map(encodable, end.warnings)),
             error=error and replace(error, message=encodable(error.message)),
+            num_decoded=end.num_decoded,
         )
 
     def original(self, scene: int, role: Role) -> Role:

@@ -58,11 +58,14 @@ def _source(
 
 def _reader(reader: ReaderChoice, info: VideoInfo | None, record: ScanRecord | None) -> Reader:
     warnings = (*(info.warnings if info else ()), *(record.warnings if record else ()))
+    num_decoded = 0 if record is None else record.num_frames
+    if record is not None and record.num_decoded is not None:
+        num_decoded = record.num_decoded
     return Reader(
         name=reader.name,
         reason=encodable(reader.reason),
         fallbacks=tuple(map(encodable, reader.fallbacks)),
         warnings=tuple(map(encodable, dict.fromkeys(warnings))),
-        frames_decoded=0 if record is None else record.num_frames,
+        frames_decoded=num_decoded,
         frames_expected=None if info is None else info.num_frames_from_header,
     )

@@ -39,8 +39,8 @@ from corridor_cli.records import (
     SceneFrames,
     VideoInfo,
 )
-from corridor_cli.runners.inputs import num_workers
 from corridor_cli.runners.local import _MAX_SLOTS, _OVERSAMPLING, identify_model
+from corridor_cli.runners.workers import plan_workers
 from corridor_cli.settings import Settings
 from corridor_cli.telemetry import Counters, RunOptions, RunPlan, VideoOutcome
 from corridor_cli.timeline.layout import OutputLayout
@@ -75,7 +75,8 @@ class Stage:
         self._inputs = inputs
         self._settings = settings
         self._model = identify_model(settings)
-        self._num_workers = num_workers(settings, len(inputs), num_spare_cpus=1)
+        workers = plan_workers(settings, len(inputs))
+        self._num_workers = workers.num_workers
         max_pixels = _OVERSAMPLING * settings.gpu_pipeline.internvl3.max_tiles * self._model.tile_px**2
         self._slot_bytes = 3 * max_pixels
         self._slots_each = min(_MAX_SLOTS, max(3, 2**28 // (self._slot_bytes * self._num_workers)))
@@ -83,7 +84,13 @@ class Stage:
         self._arena_fd = create_arena(self.first_prepared + num_prepared, self._slot_bytes)
         self.slots = Slots(self._arena_fd, self._slot_bytes)
         self._setup = WorkerSetup(
-            settings.decode, settings.scenes, settings.frames, self._slot_bytes, max_pixels, ()
+            settings.decode,
+            settings.scenes,
+            settings.frames,
+            self._slot_bytes,
+            max_pixels,
+            (),
+            reads_ahead=workers.reads_ahead,
         )
         self._engine: HostedEngine | None = None
 

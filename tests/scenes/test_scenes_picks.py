@@ -160,7 +160,7 @@ def test_sharpness_is_the_variance_of_the_laplacian() -> None:
     luma = planes[0].astype(float)
     laplacian = 4 * luma[1:-1, 1:-1] - luma[:-2, 1:-1] - luma[2:, 1:-1] - luma[1:-1, :-2] - luma[1:-1, 2:]
 
-    candidate = Candidate(DrawnFrame(0, Fraction(0), planes), 0, Fraction(0), planes, make_thumb(planes))
+    candidate = Candidate(DrawnFrame(0, Fraction(0), planes), 0, Fraction(0), planes, make_thumb(planes), 0)
     assert candidate.sharpness == pytest.approx(laplacian.var())
 
 

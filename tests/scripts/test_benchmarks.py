@@ -105,6 +105,22 @@ def test_the_pipe_is_measured_on_the_same_picks() -> None:
     assert all(len(values) == 1 and values[0] > 0 for values in document["seconds"].values())
 
 
+def test_scans_are_measured_on_the_same_frames() -> None:
+    code, out, err = run_script(
+        "bench_media.py", "--sizes", "480p", "--seconds", "3", "--rounds", "1",
+        "--contestants", "decode;scan;scan, 2 cores;keyframes",
+    )  # fmt: skip
+    assert code == 0, err
+    (result,) = json.loads(out.splitlines()[-1])["results"]
+    told = result["contestants"]
+    assert {each["frames"] for each in told.values()} == {75}
+    assert {told[name]["boundaries"] for name in ("scan", "scan, 2 cores", "keyframes")} == {1}
+    assert result["keyframes"] == {
+        "boundaries_of_full_scan": 1, "found": 1, "found_within_one_frame": 1, "extra": 0,
+    }  # fmt: skip
+    assert result["ratios"]["scan over decode"]["cpu"]["median"] > 0
+
+
 @pytest.mark.parametrize(
     "step", [("correctness",), ("vision",), ("table-1b", "--tiles", "3"), ("job",), ("media",)]
 )

@@ -1,0 +1,61 @@
+"""How many media workers a run has, and what each does with a second core."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from corridor_cli.hardware import available_memory_bytes, num_usable_cpus
+from corridor_cli.settings import Settings
+
+_MAX_WORKERS = 64
+# A worker that scans 1080p took 196 to 299 MiB (docs/benchmarks); half of what is free may go to them.
+_WORKER_BYTES = 400 * 2**20
+_MEMORY_SHARE = 0.5
+_NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerPlan:
+    """`num_workers` processes; with `reads_ahead` each decodes on one core and looks on another."""
+
+    num_workers: int
+    reads_ahead: bool
+    reason: str
+
+
+def plan_workers(settings: Settings, num_videos: int) -> WorkerPlan:
+    """As many workers as there are cores for, and no more than there are videos.
+
+    A model that computes on the processor keeps a core for itself; one on an accelerator is fed by all of
+    them. Where workers are fewer than cores because videos are few, each is given a thread to decode ahead:
+    a file a core uses the cores best, and costs no hand-over from core to core.
+    """
+    num_cpus = num_usable_cpus()
+    num_wanted, why = _wanted(settings, num_cpus)
+    num_workers = max(1, min(num_wanted, num_videos))
+    if num_workers < num_wanted:
+        why = "one for each video"
+    reads_ahead = num_videos < num_cpus and settings.decode.workers == "auto"
+    noun = "media worker" if num_workers == 1 else "media workers"
+    reason = f"{num_workers} {noun}: {why}"
+    if reads_ahead:
+        reason += f"; decoding ahead on a second thread, for videos ({num_videos}) are fewer than processors"
+        reason += f" ({num_cpus})"
+    return WorkerPlan(num_workers, reads_ahead, reason)
+
+
+def _wanted(settings: Settings, num_cpus: int) -> tuple[int, str]:
+    asked = settings.decode.workers
+    if asked != "auto":
+        return asked, "as asked by decode.workers"
+    model = settings.gpu_pipeline.internvl3
+    is_elsewhere = model.engine == "echo" or model.device.startswith("cuda")
+    if is_elsewhere or (model.device == "auto" and _NVIDIA_DRIVER.exists()):
+        wanted, why = num_cpus, f"all {num_cpus} processors, which the model does not need"
+    else:
+        wanted, why = max(1, num_cpus - 1), f"of {num_cpus} processors one is left to the model"
+    num_fitting = max(1, int(_MEMORY_SHARE * available_memory_bytes()) // _WORKER_BYTES)
+    if num_fitting < wanted:
+        return num_fitting, f"memory has room for {num_fitting}"
+    return min(wanted, _MAX_WORKERS), why

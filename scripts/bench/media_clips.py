@@ -1,0 +1,56 @@
+"""Clips for `bench_media.py`, drawn by code: textured scenes that pan under grain, with x264's keyframes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from sample_clips import Encoding, Pixels, write_video
+
+SIZES = {
+    "480p": (854, 480, 24.0),
+    "720p": (1280, 720, 24.0),
+    "1080p": (1920, 1080, 16.0),
+    "4k": (3840, 2160, 8.0),
+}
+"""Width, height, and seconds."""
+
+RATE = Fraction(25)
+SCENE_SECONDS = (1.6, 4.0, 2.4, 6.0, 3.2)
+GRAIN = 6
+
+
+def draw_clip(folder: Path, size: str, seconds: float | None = None) -> Path:
+    """An H.264 clip of one of `SIZES` with x264's default keyframes: 250 apart, and at cuts."""
+    width, height, usual = SIZES[size]
+    pictures = _pictures(width, height, round((seconds or usual) * RATE))
+    how = Encoding(options={"preset": "veryfast", "crf": "23"}, gop_frames=250)
+    return write_video(folder / f"drawn-{size}.mp4", pictures, how)
+
+
+def _pictures(width: int, height: int, num_frames: int) -> Iterator[tuple[Fraction, Pixels]]:
+    noise = np.random.default_rng(5)
+    grain = noise.integers(0, GRAIN, (height + 64, width + 64, 1), dtype=np.uint8)
+    index = scene = 0
+    while index < num_frames:
+        ground = _texture(noise, width * 5 // 4, height * 5 // 4)
+        for step in range(min(round(SCENE_SECONDS[scene % len(SCENE_SECONDS)] * RATE), num_frames - index)):
+            x, y = step * width // 1600, step * height // 2400
+            top, left = noise.integers(0, 64, 2)
+            picture = ground[y : y + height, x : x + width] + grain[top : top + height, left : left + width]
+            yield Fraction(index) / RATE, picture
+            index += 1
+        scene += 1
+
+
+def _texture(noise: np.random.Generator, width: int, height: int) -> Pixels:
+    """Blobs of four sizes over each other: detail at every scale, as in a photograph."""
+    total = np.zeros((height, width, 3), np.float32)
+    for cells, weight in ((4, 0.45), (12, 0.25), (48, 0.2), (192, 0.1)):
+        small = noise.integers(0, 256, (cells * 9 // 16 + 1, cells, 3), dtype=np.uint8)
+        large = Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC)
+        total += weight * np.asarray(large, np.float32)
+    return (total * 0.9 + 8).clip(0, 240).astype(np.uint8)

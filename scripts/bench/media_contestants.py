@@ -1,0 +1,135 @@
+"""Who decodes and looks for scenes in `bench_media.py`: PyAV alone, this project's worker, PySceneDetect."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import av
+
+from corridor_cli.hosts.media_worker import _MediaWorker
+from corridor_cli.hosts.messages import WorkerSetup
+from corridor_cli.hosts.slots import Slots, create_arena
+from corridor_cli.records import ScanEnd, ScanJob, SceneFrames
+from corridor_cli.settings import DecodeSettings, FrameSettings, SceneSettings
+
+MAX_PIXELS = 4 * 448 * 448
+SETUP = WorkerSetup(DecodeSettings(), SceneSettings(), FrameSettings(), 3 * MAX_PIXELS, MAX_PIXELS, ())
+
+
+@dataclass
+class Outcome:
+    """What one contestant did with one file. `starts` are the first frames of the scenes but the first."""
+
+    frames: int
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    starts: tuple[int, ...] = ()
+    decoded: int = 0
+    reader: str = ""
+
+
+@contextmanager
+def on_cores(number: int) -> Iterator[None]:
+    """Keep this thread, and those it starts, on so many cores."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(allowed)[-number:])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+class _Answers:
+    """Stands for main: takes what a worker tells, and gives every slot back at once."""
+
+    def __init__(self) -> None:
+        self.scenes: list[SceneFrames] = []
+        self.end: ScanEnd | None = None
+        self.worker: _MediaWorker | None = None
+
+    def send(self, record: object) -> None:
+        if isinstance(record, SceneFrames):
+            self.scenes.append(replace(record, picks=()))
+            assert self.worker is not None
+            self.worker._free.extend(picked.frame.slot for picked in record.picks if picked.frame)
+        elif isinstance(record, ScanEnd):
+            self.end = record
+
+
+def scan(path: Path, **changes: Any) -> Outcome:
+    """The media worker's own code on this thread: picks are converted, checked, shrunk and encoded."""
+    setup = replace(SETUP, free_slots=(0, 1, 2), **changes)
+    arena_fd = create_arena(3, setup.slot_bytes)
+    answers = _Answers()
+    try:
+        worker = _MediaWorker(setup, Slots(arena_fd, setup.slot_bytes), answers, None)  # type: ignore[arg-type]
+        answers.worker = worker
+        worker.take(ScanJob(0, str(path)))
+    finally:
+        os.close(arena_fd)
+    end = answers.end
+    assert end is not None
+    if end.error is not None:
+        raise RuntimeError(f"{path}: {end.error.message}")
+    starts = tuple(
+        each.scene.start_frame for each in answers.scenes[1:] if each.scene and each.scene.boundary != "split"
+    )
+    told = "; ".join(end.reader.fallbacks) if end.reader else ""
+    decoded = end.num_frames if end.num_decoded is None else end.num_decoded
+    return Outcome(end.num_frames, starts=starts, decoded=decoded, reader=told)
+
+
+def decode_only(path: Path) -> Outcome:
+    """PyAV on one thread, the frames thrown away."""
+    count = 0
+    with av.open(str(path)) as container:
+        stream = container.streams.best("video")
+        stream.codec_context.thread_count = 1
+        for packet in container.demux(stream):
+            count += len(packet.decode())
+    return Outcome(count)
+
+
+def pyscenedetect(path: Path, backend: str) -> Outcome:
+    """PySceneDetect's `AdaptiveDetector` at its defaults; its PyAV without threads of FFmpeg's."""
+    from scenedetect import AdaptiveDetector, SceneManager, open_video
+
+    options: dict[str, Any] = {"threading_mode": None} if backend == "pyav" else {}
+    video = open_video(str(path), backend=backend, **options)
+    manager = SceneManager()
+    manager.add_detector(AdaptiveDetector())
+    count = manager.detect_scenes(video)
+    found = manager.get_scene_list()
+    return Outcome(count, starts=tuple(start.frame_num for start, _ in found[1:]))
+
+
+CONTESTANTS: dict[str, tuple[int, Callable[[Path], Outcome]]] = {
+    "decode": (1, decode_only),
+    "scan": (1, scan),
+    "scan, 2 cores": (2, lambda path: scan(path, reads_ahead=True)),
+    "keyframes": (1, lambda path: scan(path, scenes=SceneSettings(scan="keyframes"))),
+    "psd pyav": (1, lambda path: pyscenedetect(path, "pyav")),
+    "psd opencv": (1, lambda path: pyscenedetect(path, "opencv")),
+    "psd pyav, 2 cores": (2, lambda path: pyscenedetect(path, "pyav")),
+}
+"""How many cores each may use, and what it does."""
+
+
+def timed(name: str, path: Path) -> Outcome:
+    """One round of one contestant: wall seconds, and processor seconds of all its threads."""
+    cores, work = CONTESTANTS[name]
+    with on_cores(cores):
+        started, cpu_started = time.perf_counter(), time.process_time()
+        outcome = work(path)
+        outcome.seconds = time.perf_counter() - started
+        outcome.cpu_seconds = time.process_time() - cpu_started
+    return outcome
