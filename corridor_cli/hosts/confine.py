@@ -12,6 +12,8 @@ import resource
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from corridor_cli.hardware import available_memory_bytes
 
 # A worker writes to shared memory and its socket; to files only what it prints, for the day it dies.
@@ -37,7 +39,14 @@ def confine(max_memory_bytes: int | Literal["auto"]) -> None:
     _bound(resource.RLIMIT_FSIZE, MAX_FILE_BYTES)
     _bound(resource.RLIMIT_NOFILE, MAX_OPEN_FILES)
     if max_memory_bytes != "auto":
+        _let_blas_settle()
         _bound(resource.RLIMIT_DATA, _data_bytes() + max_memory_bytes)
+
+
+def _let_blas_settle() -> None:
+    """OpenBLAS takes its buffers at the first product, and ends the process when there is no room for them."""
+    square = np.ones((256, 256), dtype=np.float32)
+    _ = square @ square
 
 
 def _bound(kind: int, value: int) -> None:

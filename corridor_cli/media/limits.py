@@ -91,7 +91,7 @@ def within_limits(
         num_bytes += BYTES_PER_PIXEL * width * height
         try:
             require_pixels(path, width, height, limits.max_pixels, num_before)
-            _require_amounts(path, limits, num_before, num_bytes, frame.time)
+            _require_amounts(path, limits, frame, num_before, num_bytes)
             if limits.max_seconds is not None and clock.seconds > limits.max_seconds:
                 raise out_of_time(limits.max_seconds, num_before, path)
         except LimitError as error:
@@ -101,13 +101,16 @@ def within_limits(
 
 
 def _require_amounts(
-    path: Path, limits: DecodeSettings, num_before: int, num_bytes: int, time: Fraction
+    path: Path, limits: DecodeSettings, frame: ScanFrame, num_before: int, num_bytes: int
 ) -> None:
-    """Raise `LimitError` when a frame at `time`, with the `num_before` others `num_bytes`, is too much."""
-    if limits.max_frames is not None and num_before >= limits.max_frames:
+    """Raise `LimitError` when this frame, with the `num_before` others `num_bytes`, is too much.
+
+    Frames that a keyframe scan left out are the file's as well.
+    """
+    if limits.max_frames is not None and frame.index >= limits.max_frames:
         raise _over(path, f"has more than the {limits.max_frames:,} frames", "max_frames", num_before)
     longest = limits.max_duration_seconds
-    if longest is not None and time >= Fraction(str(longest)):
+    if longest is not None and frame.time >= Fraction(str(longest)):
         raise _over(path, f"is longer than the {longest:g} s", "max_duration_seconds", num_before)
     most = limits.max_decoded_bytes
     if most is not None and num_bytes > most:

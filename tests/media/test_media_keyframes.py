@@ -14,6 +14,7 @@ from sample_clips import Encoding, Pixels, SceneRecipe, draw_story, write_video
 from corridor_cli import errors
 from corridor_cli.media.base import Reader
 from corridor_cli.media.keyframe_reader import KeyframeReader, by_keyframes
+from corridor_cli.media.limits import BusyClock, within_limits
 from corridor_cli.media.open_reader import open_reader
 from corridor_cli.media.picks import KnownPick, read_picks
 from corridor_cli.records import ScanFrame
@@ -166,10 +167,11 @@ def test_a_cut_file_is_scanned_in_full(tmp_path: Path) -> None:
 
 def test_limits_hold_for_what_is_left_out_too(tmp_path: Path) -> None:
     path = drawn(tmp_path / "cuts.mp4", [3, 2, 11])
-    reader = opened(path, DecodeSettings(max_frames=100))
+    limits = DecodeSettings(max_frames=100)
+    reader = opened(path, limits)
     frames = []
     with pytest.raises(errors.LimitError, match="100 frames"):  # noqa: PT012 - frames come before it
-        for frame in reader.read_frames():
+        for frame in within_limits(reader.read_frames(), path, limits, BusyClock()):
             frames.append(frame.index)
     assert frames == [0, 75]
     reader.close()

@@ -126,7 +126,7 @@ def test_where_it_gives_up_pyav_goes_on(clip: Clip, tmp_path: Path, bad: int) ->
 def test_a_limit_is_a_limit_and_nobody_takes_over(clip: Clip) -> None:
     settings = DecodeSettings(reader="torchcodec", max_frames=10)
     reader = open_reader(clip("h264.mp4"), settings, for_picks=False)
-    with pytest.raises(errors.LimitError, match="more than 10 frames"):
+    with pytest.raises(errors.LimitError, match="more than the 10 frames"):
         list(within_limits(reader.read_frames(), clip("h264.mp4"), settings, BusyClock()))
     assert reader.name == "torchcodec"
     reader.close()
