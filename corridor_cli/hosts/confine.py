@@ -44,7 +44,7 @@ def confine(max_memory_bytes: int | Literal["auto"]) -> None:
 
 
 def _let_blas_settle() -> None:
-    """OpenBLAS takes its buffers at the first product, and ends the process when there is no room for them."""
+    """OpenBLAS takes its buffers at the first product, and ends the process when there is no room."""
     square = np.ones((256, 256), dtype=np.float32)
     _ = square @ square
 

@@ -70,7 +70,7 @@ def test_the_lines_are_for_people(folder: Path, capsys: pytest.CaptureFixture[st
 def test_a_limit_that_stops_the_probe_itself(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["probe", str(folder / "vp9.webm"), "--set", "decode.max_pixels=100"]
     assert call(arguments) == ExitCode.NO_INPUTS
-    assert "pictures of 160×120 are larger than the limit of 100 pixels" in capsys.readouterr().out
+    assert "have 160×120, more than the 100 pixels allowed by decode.max_pixels" in capsys.readouterr().out
 
 
 def test_a_file_that_hangs_the_decoder_is_reported(folder: Path) -> None:
