@@ -132,6 +132,36 @@ def test_a_device_that_compiling_lost_is_told_at_once(
         network.encode(tiles(4))
 
 
+@pytest.mark.parametrize(
+    ("error", "is_kept"),
+    [(RuntimeError("no kernel"), False), (torch.OutOfMemoryError("out of memory"), True)],
+)
+def test_a_compiled_pass_that_fails_later_is_given_up_but_for_a_lack_of_memory(
+    network: Network, monkeypatch: pytest.MonkeyPatch, error: Exception, is_kept: bool
+) -> None:
+    monkeypatch.setattr(compiled, "_PRICE_SECONDS", 1e-9)
+    plain, passes = network.vision.encode, []
+
+    def fails_at_second(tiles: torch.Tensor) -> torch.Tensor:
+        passes.append(len(tiles))
+        if len(passes) == 2:
+            raise error
+        return plain(tiles)
+
+    network.encoder = encoder = CompiledEncoder(plain, "cpu", "here", lambda encode: fails_at_second)
+    for _ in range(2):
+        network.encode(tiles(4))
+    if is_kept:
+        with pytest.raises(torch.OutOfMemoryError):
+            network.encode(tiles(4))
+    for _ in range(2):
+        found = network.encode(tiles(4))
+        with torch.inference_mode():
+            assert torch.equal(found, plain(tiles(4)))
+    assert len(passes) == (4 if is_kept else 2)
+    assert (str(error) in encoder.reason) is not is_kept
+
+
 def test_a_price_known_from_before_counts(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     compiled.keep_measurement("vision_compile", "here", 1e-9)
     compiler, calls = counting(TRACE)

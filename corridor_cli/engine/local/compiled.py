@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from corridor_cli.engine.local.failures import is_out_of_memory
 from corridor_cli.engine.local.vision import Encode
 from corridor_cli.engine.recovery import describe
 from corridor_cli.hardware import keep_measurement, kept_measurement
@@ -57,7 +58,7 @@ class CompiledEncoder:
     def __call__(self, tiles: torch.Tensor) -> torch.Tensor:
         """Raises what the plain pass raises, and a lack of memory of either."""
         if self._compiled is not None and len(tiles) == self.num_tiles:
-            return self._compiled(tiles)
+            return self._run_compiled(self._compiled, tiles)
         if self._compiler is None:
             return self._plain(tiles)
         if self._times.total_seconds(len(tiles)) >= self._wait_seconds:
@@ -65,6 +66,17 @@ class CompiledEncoder:
             return self._plain(tiles) if found is None else found
         with self._times.measured(len(tiles)):
             return self._plain(tiles)
+
+    def _run_compiled(self, compiled: Encode, tiles: torch.Tensor) -> torch.Tensor:
+        try:
+            return compiled(tiles)
+        except Exception as error:
+            # Anything but memory is the compiler's own: it compiles anew when one of its guards fails.
+            if is_out_of_memory(error):
+                raise
+            self._compiled = None
+            self.reason = f"vision: plain again, as the compiled pass failed: {_told(error)}"
+        return self._plain(tiles)
 
     def _compile(self, tiles: torch.Tensor) -> torch.Tensor | None:
         """Compile for this many tiles, and encode these; None when that cannot be done."""
@@ -80,14 +92,18 @@ class CompiledEncoder:
             if self._device != "cpu":
                 torch.cuda.synchronize(self._device)
         except Exception as error:  # noqa: BLE001 - a device that is lost fails in the plain pass as well
-            told = describe(error)
-            self.reason = f"vision: plain, as compiling failed: {told.type}: {told.message}"
+            self.reason = f"vision: plain, as compiling failed: {_told(error)}"
             return None
         seconds = time.perf_counter() - started
         keep_measurement(_MEASUREMENT, self._key, round(seconds, 1))
         self._compiled, self.num_tiles = compiled, len(tiles)
         self.reason = f"vision: compiled for {len(tiles)} tiles in {seconds:.0f} s"
         return encoded
+
+
+def _told(error: Exception) -> str:
+    told = describe(error)
+    return f"{told.type}: {told.message}"
 
 
 class PassTimes:
