@@ -65,10 +65,17 @@ def test_short_work_is_not_compiled(network: Network) -> None:
     for _ in range(20):
         network.encode(tiles(4))
     assert not calls
-    assert encoder.reason == "vision: plain"
+    assert encoder.reason == "vision: plain, and compiled once that has taken 300 s"
 
 
-@pytest.mark.parametrize("error", [RuntimeError("no compiler"), torch.OutOfMemoryError("out of memory")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("no compiler"),
+        RuntimeError("CUDA driver error: 222"),  # kernels the driver does not take: the device is not lost
+        torch.OutOfMemoryError("out of memory"),
+    ],
+)
 def test_a_compiler_that_fails_is_asked_once_and_costs_no_caption(
     network: Network, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
@@ -88,16 +95,71 @@ def test_a_compiler_that_fails_is_asked_once_and_costs_no_caption(
     assert str(error) in encoder.reason
 
 
-def test_a_lost_device_is_told_at_once(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compiling_that_does_not_end_is_waited_for_longer_by_the_next_process(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(compiled, "_PRICE_SECONDS", 1e-9)
 
+    def ends_the_process(tiles: torch.Tensor) -> torch.Tensor:
+        raise SystemExit(1)
+
+    for wanted in (2e-9, 4e-9, 8e-9):
+        network.encoder = CompiledEncoder(
+            network.vision.encode, "cpu", "here", lambda encode: ends_the_process
+        )
+        network.encode(tiles(4))
+        with pytest.raises(SystemExit):
+            network.encode(tiles(4))
+        assert kept_measurement("vision_compile", "here") == pytest.approx(wanted)
+
+
+def test_a_device_that_compiling_lost_is_told_at_once(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled, "_PRICE_SECONDS", 1e-9)
+    plain, lost = network.vision.encode, []
+
     def fails(tiles: torch.Tensor) -> torch.Tensor:
+        lost.append(True)
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
-    network.encoder = CompiledEncoder(network.vision.encode, "cpu", "here", lambda encode: fails)
+    def on_device(tiles: torch.Tensor) -> torch.Tensor:
+        return fails(tiles) if lost else plain(tiles)
+
+    network.encoder = CompiledEncoder(on_device, "cpu", "here", lambda encode: fails)
     network.encode(tiles(4))
     with pytest.raises(RuntimeError, match="illegal memory access"):
         network.encode(tiles(4))
+
+
+@pytest.mark.parametrize(
+    ("error", "is_kept"),
+    [(RuntimeError("no kernel"), False), (torch.OutOfMemoryError("out of memory"), True)],
+)
+def test_a_compiled_pass_that_fails_later_is_given_up_but_for_a_lack_of_memory(
+    network: Network, monkeypatch: pytest.MonkeyPatch, error: Exception, is_kept: bool
+) -> None:
+    monkeypatch.setattr(compiled, "_PRICE_SECONDS", 1e-9)
+    plain, passes = network.vision.encode, []
+
+    def fails_at_second(tiles: torch.Tensor) -> torch.Tensor:
+        passes.append(len(tiles))
+        if len(passes) == 2:
+            raise error
+        return plain(tiles)
+
+    network.encoder = encoder = CompiledEncoder(plain, "cpu", "here", lambda encode: fails_at_second)
+    for _ in range(2):
+        network.encode(tiles(4))
+    if is_kept:
+        with pytest.raises(torch.OutOfMemoryError):
+            network.encode(tiles(4))
+    for _ in range(2):
+        found = network.encode(tiles(4))
+        with torch.inference_mode():
+            assert torch.equal(found, plain(tiles(4)))
+    assert len(passes) == (4 if is_kept else 2)
+    assert (str(error) in encoder.reason) is not is_kept
 
 
 def test_a_price_known_from_before_counts(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -275,6 +275,8 @@ def test_files_changed_after_reading_are_told_with_both_shapes(
     ("name", "number", "precision", "told"),
     [
         ("language_model.model.layers.1.mlp.down_proj.weight", float("nan"), "fp32", "holds NaN or infinity"),
+        ("language_model.model.layers.1.self_attn.v_proj.bias", float("nan"), "fp32", r"v_proj\.bias holds"),
+        ("vision_tower.encoder.layer.0.lambda_2", float("nan"), "bf16", r"lambda_2 holds NaN"),
         ("vision_tower.embeddings.cls_token", float("inf"), "fp32", "holds NaN or infinity"),
         ("multi_modal_projector.linear_2.weight", 1e6, "fp16", "some that float16 cannot hold"),
     ],

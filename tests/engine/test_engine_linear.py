@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from corridor_cli.engine.local import choose_linear
 from corridor_cli.engine.local.choose_linear import (
     has_onednn_bf16,
     has_onednn_int8,
@@ -19,6 +20,7 @@ ACTIVATIONS: list[Activation] = ["none", "gelu", "silu_mul"]
 SHAPES = [(1, 32, 32), (3, 32, 96), (17, 896, 1154), (300, 64, 50), (520, 128, 256)]
 
 needs_int8 = pytest.mark.skipif(not has_onednn_int8(), reason="oneDNN int8 wants VNNI")
+needs_onednn = pytest.mark.skipif(not torch._C._has_mkldnn, reason="a torch without oneDNN")
 needs_bf16 = pytest.mark.skipif(not has_onednn_bf16(), reason="no bf16 in hardware")
 
 
@@ -49,6 +51,7 @@ def worst_row_error(found: Tensor, wanted: Tensor) -> float:
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize(("rows", "width", "out"), SHAPES)
 @pytest.mark.parametrize("has_bias", [True, False])
+@needs_onednn
 def test_fp32_is_exact_enough(
     rows: int, width: int, out: int, activation: Activation, has_bias: bool
 ) -> None:
@@ -144,6 +147,32 @@ def test_int8_holds_int8_only() -> None:
         assert layer.num_bytes == 256 * 128 + 256 * 4
         held = [value for value in vars(layer).values() if isinstance(value, Tensor)]
         assert not any(tensor.dtype.is_floating_point and tensor.numel() > 256 for tensor in held)
+
+
+@needs_onednn
+@pytest.mark.parametrize(
+    ("capability", "side", "kind"),
+    [("AVX2", 256, PackedLinear), ("AVX2", 255, PlainLinear), ("AVX512", 256, PlainLinear)],
+)
+def test_fp32_is_packed_where_that_is_quicker(
+    monkeypatch: pytest.MonkeyPatch, capability: str, side: int, kind: type
+) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    assert type(make_linear(torch.zeros(side, side))) is kind
+
+
+@pytest.mark.parametrize(
+    ("has_vnni", "has_fbgemm", "kind"),
+    [(False, True, FbgemmInt8Linear), (False, False, Int8Linear), (True, True, OnednnInt8Linear)],
+)
+def test_int8_takes_what_is_exact_and_quick(
+    monkeypatch: pytest.MonkeyPatch, has_vnni: bool, has_fbgemm: bool, kind: type
+) -> None:
+    if (has_fbgemm and not has_fbgemm_int8()) or (has_vnni and not has_onednn_int8()):
+        pytest.skip("this machine or torch lacks it")
+    monkeypatch.setattr(choose_linear, "has_onednn_int8", lambda: has_vnni)
+    monkeypatch.setattr(choose_linear, "has_fbgemm_int8", lambda: has_fbgemm)
+    assert type(make_linear(torch.ones(32, 32), kind="int8")) is kind
 
 
 def test_an_odd_gate_is_refused() -> None:

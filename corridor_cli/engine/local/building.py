@@ -39,7 +39,7 @@ class Builder:
 
     def tensor(self, name: str, *shape: int) -> torch.Tensor:
         """The tensor in the network's dtype, on its device. Raises `ModelError` when it holds no numbers."""
-        return self._in_dtype(self.source.tensor(name, shape).to(self.device), name)
+        return _checked(self.source.tensor(name, shape).to(self.device, self.dtype), [(name, shape[0])])
 
     def norm(self, name: str, width: int, eps: float, kind: NormKind = "rms_norm") -> Norm:
         bias = self.tensor(f"{name}.bias", width) if kind == "layer_norm" else None
@@ -65,27 +65,34 @@ class Builder:
         bias = _on(self.device, biases) if biases else None
         if scale:
             factor = self.source.tensor(scale, (weight.shape[0],)).to(self.device, torch.float32)
+            factor = _checked(factor, [(scale, len(factor))])
             weight = weight.float() * factor[:, None]
             bias = bias.float() * factor if bias is not None else None
-        own = names[0][0]
-        return make_linear(
-            self._in_dtype(weight, f"{own}.weight"),
-            self._in_dtype(bias, f"{own}.bias") if bias is not None else None,
-            self.kind,
-            activation,
-        )
+        weight = _checked(weight.to(self.dtype), [(f"{name}.weight", width) for name, width in names])
+        if bias is not None:
+            bias = _checked(bias.to(self.dtype), [(f"{name}.bias", width) for name, width in names])
+        return make_linear(weight, bias, self.kind, activation)
 
-    def _in_dtype(self, tensor: torch.Tensor, name: str) -> torch.Tensor:
-        """One NaN or infinity makes every caption empty, which would be found out hours later."""
-        converted = tensor.to(self.dtype)
-        if converted.sum(dtype=torch.float32).isfinite():
-            return converted
-        is_narrow = self.dtype == torch.float16
-        raise ModelError(
-            f"The model's tensor {name} holds NaN or infinity instead of numbers"
-            + (", or some that float16 cannot hold." if is_narrow else "."),
-            hint="Set precision to bf16 or fp32." if is_narrow else "Download or save the checkpoint again.",
-        )
+
+def _checked(tensor: torch.Tensor, parts: list[tuple[str, int]]) -> torch.Tensor:
+    """The tensor, when all of it are numbers; `parts` name the rows of it, so many each.
+
+    One NaN or infinity makes every caption empty, which would be found out hours later.
+    """
+    if _is_finite(tensor):
+        return tensor
+    rows = torch.split(tensor, [num_rows for _, num_rows in parts])
+    guilty = [name for (name, _), part in zip(parts, rows, strict=True) if not _is_finite(part)]
+    is_narrow = tensor.dtype == torch.float16
+    raise ModelError(
+        f"The model's tensor {' and '.join(guilty) or parts[0][0]} holds NaN or infinity instead of numbers"
+        + (", or some that float16 cannot hold." if is_narrow else "."),
+        hint="Set precision to bf16 or fp32." if is_narrow else "Download or save the checkpoint again.",
+    )
+
+
+def _is_finite(tensor: torch.Tensor) -> bool:
+    return bool(tensor.sum(dtype=torch.float32).isfinite())
 
 
 def _on(device: str, parts: list[torch.Tensor]) -> torch.Tensor:

@@ -101,10 +101,6 @@ def load(settings: ModelSettings, frames: FrameStore) -> Loaded:
     held = "int8" if kind == "int8" else dtype.value
     check_room(info, device.value, held, settings.gpu_memory_fraction)
     network = _load_network(info, device.value, getattr(torch, dtype.value), kind)
-    if network.device != "cpu":  # there it gains nothing (docs/performance.md)
-        network.encoder = CompiledEncoder(
-            network.vision.encode, network.device, f"{machine_key(network.device)}/{info.identity}"
-        )
     rule = TileRule(info.tile_px, settings.max_tiles, info.image_mean, info.image_std)
     translator = Translator(
         info,
@@ -114,8 +110,12 @@ def load(settings: ModelSettings, frames: FrameStore) -> Loaded:
         device=device.value,
         max_context_tokens=info.shape.text.max_positions,
     )
-    reasons = (device.reason, dtype.reason, threads.reason, f"attention: {network.attention.name}")
-    return Loaded(info, network, rule, translator, reasons)
+    reasons = [device.reason, dtype.reason, threads.reason, f"attention: {network.attention.name}"]
+    if network.device != "cpu":  # there it would want a C++ compiler, and activations are fused already
+        key = f"{machine_key(network.device)}/{info.identity}/{network.dtype}/{network.kind}"
+        network.encoder = encoder = CompiledEncoder(network.vision.encode, network.device, key)
+        reasons.append(encoder.reason)
+    return Loaded(info, network, rule, translator, tuple(reasons))
 
 
 def _load_network(info: CheckpointInfo, device: str, dtype: torch.dtype, kind: LinearKind) -> Network:
