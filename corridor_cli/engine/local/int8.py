@@ -23,6 +23,7 @@ CUDA_MIN_ROWS = 32
 CUDA_WIDTH = 8
 # 2 x 255 x 64 is the most that fits into 16 bits.
 FBGEMM_LARGEST_WEIGHT = 64
+_FBGEMM_PRODUCT = "linear_with_input_q_dq_qweight_dq_output_fp32"
 
 
 class Int8Linear:
@@ -115,9 +116,8 @@ class FbgemmInt8Linear:
 
     def _chunk(self, rows: Tensor) -> Tensor:
         largest = largest_of_rows(rows)
-        out = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
-            rows / largest, 1 / 127, 128, self._weight
-        )
+        product = getattr(torch.ops.quantized, _FBGEMM_PRODUCT)
+        out = product(rows / largest, 1 / 127, 128, self._weight)
         out = out.mul_(largest)
         if self._bias is not None:
             out = out.add_(self._bias)
@@ -127,7 +127,8 @@ class FbgemmInt8Linear:
 def has_fbgemm_int8() -> bool:
     """Whether this torch can pack weights for FBGEMM: it wants to be rid of quantized tensors one day."""
     is_there = "fbgemm" in torch.backends.quantized.supported_engines
-    return is_there and hasattr(torch, "_make_per_channel_quantized_tensor")
+    can_pack = hasattr(torch, "_make_per_channel_quantized_tensor")
+    return is_there and can_pack and hasattr(torch.ops.quantized, _FBGEMM_PRODUCT)
 
 
 def _pack_for_fbgemm(quantised: Tensor, scale: Tensor) -> object:
