@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -20,8 +20,8 @@ from corridor_cli.pipeline.stop import StopSignals
 from corridor_cli.pipeline.tally import Tally
 from corridor_cli.pipeline.video import VideoWork
 from corridor_cli.pipeline.writer import Writer
-from corridor_cli.runners.inputs import num_workers
 from corridor_cli.runners.outcomes import unreadable_outcome
+from corridor_cli.runners.workers import plan_workers
 from corridor_cli.settings import Settings
 from corridor_cli.telemetry import Reporter, RunPlan, VideoOutcome
 
@@ -84,9 +84,10 @@ def run_scans(
 
 @contextmanager
 def _media(setup: WorkerSetup, settings: Settings, num_videos: int) -> Iterator[MediaPool]:
-    workers = num_workers(settings, num_videos, num_spare_cpus=0)  # main has next to nothing to do
+    workers = plan_workers(settings, num_videos, has_model=False)
     arena_fd = create_arena(0, 0)
-    media = MediaPool(setup, arena_fd, workers, 0)
+    setup = replace(setup, reads_ahead=workers.reads_ahead)
+    media = MediaPool(setup, arena_fd, workers.num_workers, 0)
     try:
         yield media
     finally:

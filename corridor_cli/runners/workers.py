@@ -24,15 +24,15 @@ class WorkerPlan:
     reason: str
 
 
-def plan_workers(settings: Settings, num_videos: int) -> WorkerPlan:
+def plan_workers(settings: Settings, num_videos: int, *, has_model: bool = True) -> WorkerPlan:
     """As many workers as there are cores for, and no more than there are videos.
 
-    A model that computes on the processor keeps a core for itself; one on an accelerator is fed by all of
-    them. Where workers are fewer than cores because videos are few, each is given a thread to decode ahead:
-    a file a core uses the cores best, and costs no hand-over from core to core.
+    A model that computes on the processor keeps a core for itself; one on an accelerator leaves all of them,
+    and so does having none. Where workers are fewer than cores because videos are few, each is given a thread
+    to decode ahead: a file a core uses the cores best, and costs no hand-over from core to core.
     """
     num_cpus = num_usable_cpus()
-    num_wanted, why = _wanted(settings, num_cpus)
+    num_wanted, why = _wanted(settings, num_cpus, has_model)
     num_workers = max(1, min(num_wanted, num_videos))
     if num_workers < num_wanted:
         why = "one for each video"
@@ -45,13 +45,15 @@ def plan_workers(settings: Settings, num_videos: int) -> WorkerPlan:
     return WorkerPlan(num_workers, reads_ahead, reason)
 
 
-def _wanted(settings: Settings, num_cpus: int) -> tuple[int, str]:
+def _wanted(settings: Settings, num_cpus: int, has_model: bool) -> tuple[int, str]:
     asked = settings.decode.workers
     if asked != "auto":
         return asked, "as asked by decode.workers"
     model = settings.gpu_pipeline.internvl3
     is_elsewhere = model.engine == "echo" or model.device.startswith("cuda")
-    if is_elsewhere or (model.device == "auto" and _NVIDIA_DRIVER.exists()):
+    if not has_model:
+        wanted, why = num_cpus, f"all {num_cpus} processors"
+    elif is_elsewhere or (model.device == "auto" and _NVIDIA_DRIVER.exists()):
         wanted, why = num_cpus, f"all {num_cpus} processors, which the model does not need"
     else:
         wanted, why = max(1, num_cpus - 1), f"of {num_cpus} processors one is left to the model"

@@ -49,6 +49,12 @@ def test_workers_follow_cores_model_and_videos(
     assert ("ahead" in plan.reason) == reads_ahead
 
 
+@pytest.mark.parametrize(("num_videos", "num_workers", "reads_ahead"), [(100, 8, False), (1, 1, True)])
+def test_without_a_model_all_processors_decode(num_videos: int, num_workers: int, reads_ahead: bool) -> None:
+    plan = plan_workers(settings(device="cpu"), num_videos, has_model=False)
+    assert (plan.num_workers, plan.reads_ahead) == (num_workers, reads_ahead)
+
+
 def test_little_memory_means_few_workers_and_one_core_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "available_memory_bytes", lambda: 2 * GIB)
     assert plan_workers(settings(device="cuda"), 100).num_workers == 2
