@@ -228,3 +228,17 @@ def test_weights_that_take_more_than_is_free_are_refused_before_they_are_loaded(
     with pytest.raises(ModelError, match=r"does not fit .* take 29\.\d GiB in float32, 20\.0 GiB"):
         load.load(settings, DictStore())
     assert not loaded
+
+
+def test_int8_leaves_the_embeddings_wider(monkeypatch: pytest.MonkeyPatch) -> None:
+    """7.94 billion parameters, of which 152 thousand times 3,584 are embeddings: 9.6 GB beside fp32."""
+    info = preset_info("internvl3-8b")
+    for free, fits in ((9.0, False), (9.6, True)):
+        monkeypatch.setattr(memory, "free_device_bytes", lambda device, free=free: int(free * 1e9))
+        monkeypatch.setattr(memory, "total_device_bytes", lambda device: 40 * GIB)
+        memory.check_room(info, "cpu", "int8", 0.9)
+        if fits:
+            memory.check_room(info, "cpu", "int8", 0.9, "float32")
+        else:
+            with pytest.raises(ModelError, match="in int8"):
+                memory.check_room(info, "cpu", "int8", 0.9, "float32")

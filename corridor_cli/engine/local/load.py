@@ -99,7 +99,7 @@ def load(settings: ModelSettings, frames: FrameStore) -> Loaded:
     dtype = choose_dtype(device.value, settings.chosen_precision, info.is_small)
     kind: LinearKind = "int8" if settings.chosen_precision == "int8" else "dense"
     held = "int8" if kind == "int8" else dtype.value
-    check_room(info, device.value, held, settings.gpu_memory_fraction)
+    check_room(info, device.value, held, settings.gpu_memory_fraction, dtype.value)
     network = _load_network(info, device.value, getattr(torch, dtype.value), kind)
     rule = TileRule(info.tile_px, settings.max_tiles, info.image_mean, info.image_std)
     translator = Translator(

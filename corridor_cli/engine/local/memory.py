@@ -59,13 +59,19 @@ def memory_budget(device: str, fraction: float) -> int:
     return max(0, min(int(fraction * total_device_bytes(device)) - held, free - _CUDA_RESERVE_BYTES))
 
 
-def check_room(info: CheckpointInfo, device: str, dtype: str, fraction: float) -> None:
+def check_room(
+    info: CheckpointInfo, device: str, dtype: str, fraction: float, embeddings_dtype: str | None = None
+) -> None:
     """Raise `ModelError` when the weights alone are more than is free, or than the fraction of all there is.
 
-    `dtype` is a torch dtype's name, `int8` among them. A CPU does not say so itself: memory is granted until
-    the system kills a process that uses it.
+    `dtype` is a torch dtype's name; int8 leaves the embeddings in `embeddings_dtype`. A CPU does not say so
+    itself: memory is granted until the system kills a process that uses it.
     """
     needed = info.num_parameters * getattr(torch, dtype).itemsize
+    if embeddings_dtype is not None and info.shape is not None:
+        text = info.shape.text
+        more = getattr(torch, embeddings_dtype).itemsize - getattr(torch, dtype).itemsize
+        needed += text.vocab_size * text.hidden * more
     room = min(free_device_bytes(device), int(fraction * total_device_bytes(device)))
     if needed > room:
         raise ModelError(
