@@ -7,7 +7,7 @@ import os
 import pytest
 
 # Where torchcodec belongs to the machine (`.ci/run` says so), its absence is a failure and no reason to skip.
-REQUIRED = os.environ.get("VLMTL_REQUIRE_TORCHCODEC") == "1"
+REQUIRED = os.environ.get("REQUIRE_TORCHCODEC") == "1"
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -17,6 +17,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
     _, missing = load_torchcodec()
     if missing and REQUIRED:
-        pytest.fail(f"VLMTL_REQUIRE_TORCHCODEC=1, but {missing}", pytrace=False)
+        pytest.fail(f"REQUIRE_TORCHCODEC=1, but {missing}", pytrace=False)
     if missing:
         pytest.skip(missing)
