@@ -177,7 +177,7 @@ def memory_line(told: dict[str, Any]) -> str:
 def main() -> int:
     arguments = read_arguments()
     facts = machine_facts("cpu") | {
-        name: version(name) for name in ("av", "scenedetect", "opencv-python", "numpy")
+        name: version(name) for name in ("av", "scenedetect-headless", "opencv-python-headless", "numpy")
     }
     document: dict[str, Any] = {"machine": facts, "results": [], "memory": []}
     if arguments.memory:
