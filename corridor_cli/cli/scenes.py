@@ -127,7 +127,10 @@ def _prepare(
     is_one_video = len(inputs) == 1 and Path(inputs[0]).is_file()
     forms = _forms(parameters["csv"], parameters["as_json"], is_one_video, settings)
     options = RunOptions(force=parameters["force"], retry_failed=parameters["retry_failed"])
-    return _run(inputs, request, settings, options, forms)
+    with ExitStack() as stack:
+        for form in forms:
+            stack.callback(form.close)
+        return _run(inputs, request, settings, options, forms)
 
 
 def _require_folders(request: ScenesRequest) -> None:
@@ -196,12 +199,9 @@ def _run(
         else:
             failure = None
             reporter.run_finished(outcome, sys.argv[1:], is_dry_run=False)
-    with ExitStack() as stack:
-        for form in forms:
-            stack.callback(form.close)
-        # What was found is shown also when the run could not go on.
-        for form in forms if num_listings or failure is None else ():
-            form.show()
+    # What was found is shown also when the run could not go on.
+    for form in forms if num_listings or failure is None else ():
+        form.show()
     if failure is None:
         return outcome.exit_code
     if settings.logging.format == "json":
