@@ -85,7 +85,8 @@ def _fill_closed_descriptors() -> None:
 def call(arguments: Sequence[str]) -> int:
     """Run the command line `arguments` (without the program's name); returns the exit code."""
     try:
-        result = typer.main.get_command(app).main(list(arguments), prog_name="vlmtl", standalone_mode=False)
+        command = typer.main.get_command(app)
+        result = command.main(list(arguments), prog_name="vlmtl", standalone_mode=False, obj=tuple(arguments))
         return result if isinstance(result, int) else ExitCode.OK
     except VlmtlError as error:
         return _told(error.message, error.hint, error.exit_code)

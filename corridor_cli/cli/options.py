@@ -52,6 +52,12 @@ class PlainUsage(TyperCommand):
         return ["[OPTIONS]", self.usage]
 
 
+def given_arguments(context: typer.Context) -> tuple[str, ...]:
+    """What the command line was, behind the program's name: `main.call` hands it to every command."""
+    arguments: tuple[str, ...] = context.find_root().obj
+    return arguments
+
+
 def ask_for_command(context: typer.Context) -> None:
     """End with the help of a group when none of its commands was named."""
     if context.invoked_subcommand is None:

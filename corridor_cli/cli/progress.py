@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -100,7 +100,7 @@ class LogReporter:
         """The run ended with an error instead of an outcome."""
         self._tell(logging.ERROR, "run_failed", str(error), {"exit_code": int(error.exit_code)})
 
-    def run_finished(self, outcome: RunOutcome, arguments: list[str], *, is_dry_run: bool) -> None:
+    def run_finished(self, outcome: RunOutcome, arguments: Sequence[str], *, is_dry_run: bool) -> None:
         """The closing summary: what was done, what failed and why, and how to try it again."""
         first, *more = summary_lines(outcome, arguments, is_dry_run=is_dry_run)
         self._tell(logging.INFO, "run_finished", first, outcome_fields(outcome))

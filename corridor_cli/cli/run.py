@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +23,7 @@ from corridor_cli.cli.options import (
     Quiet,
     Set,
     flag_overrides,
+    given_arguments,
     read_sets,
 )
 from corridor_cli.cli.results import show
@@ -104,7 +106,8 @@ def run(
     inputs, output = _split(paths)
     options = RunOptions(dry_run=dry_run, force=force, retry_failed=retry_failed)
     overrides = [*read_sets(sets or []), *flag_overrides(context.params, _FLAGS)]
-    raise typer.Exit(_run(inputs, output, config, overrides, options, as_json=as_json))
+    arguments = given_arguments(context)
+    raise typer.Exit(_run(inputs, output, config, overrides, options, arguments, as_json=as_json))
 
 
 def _split(paths: list[str]) -> tuple[list[str], Path]:
@@ -128,6 +131,7 @@ def _run(
     config: Path | None,
     overrides: list[Override],
     options: RunOptions,
+    arguments: Sequence[str],
     *,
     as_json: bool,
 ) -> int:
@@ -147,7 +151,7 @@ def _run(
                 raise
             reporter.run_failed(error)
             return error.exit_code
-        reporter.run_finished(outcome, sys.argv[1:], is_dry_run=options.dry_run)
+        reporter.run_finished(outcome, arguments, is_dry_run=options.dry_run)
     if as_json:
         show(outcome_as_json(outcome))
     elif options.dry_run:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,6 +22,7 @@ from corridor_cli.cli.options import (
     Quiet,
     Set,
     flag_overrides,
+    given_arguments,
     read_sets,
 )
 from corridor_cli.errors import UsageError, VlmtlError
@@ -109,7 +111,7 @@ def scenes(
         raise UsageError("got both --json and --csv -, allowed: one of them on stdout")
     overrides = [*read_sets(sets or []), *flag_overrides(context.params, _FLAGS)]
     request = _request(output, csv, stats, sheet)
-    raise typer.Exit(_prepare(inputs, request, config, overrides, context.params))
+    raise typer.Exit(_prepare(inputs, request, config, overrides, context))
 
 
 def _prepare(
@@ -117,20 +119,21 @@ def _prepare(
     request: ScenesRequest,
     config: Path | None,
     overrides: list[Override],
-    parameters: dict[str, Any],
+    context: typer.Context,
 ) -> int:
     from corridor_cli.config import load_settings
     from corridor_cli.telemetry import RunOptions
 
     _require_folders(request)
     settings = load_settings(config, overrides, os.environ).settings
+    parameters = context.params
     is_one_video = len(inputs) == 1 and Path(inputs[0]).is_file()
     forms = _forms(parameters["csv"], parameters["as_json"], is_one_video, settings)
     options = RunOptions(force=parameters["force"], retry_failed=parameters["retry_failed"])
     with ExitStack() as stack:
         for form in forms:
             stack.callback(form.close)
-        return _run(inputs, request, settings, options, forms)
+        return _run(inputs, request, settings, options, forms, given_arguments(context))
 
 
 def _require_folders(request: ScenesRequest) -> None:
@@ -172,7 +175,12 @@ def _forms(csv: str | None, as_json: bool, is_one_video: bool, settings: Setting
 
 
 def _run(
-    inputs: list[str], request: ScenesRequest, settings: Settings, options: RunOptions, forms: list[Form]
+    inputs: list[str],
+    request: ScenesRequest,
+    settings: Settings,
+    options: RunOptions,
+    forms: list[Form],
+    arguments: Sequence[str],
 ) -> int:
     from corridor_cli.cli.reporting import open_reporter
     from corridor_cli.pipeline.spool import temporary_folder_error
@@ -198,7 +206,7 @@ def _run(
                 reporter.run_failed(error)
         else:
             failure = None
-            reporter.run_finished(outcome, sys.argv[1:], is_dry_run=False)
+            reporter.run_finished(outcome, arguments, is_dry_run=False)
     # What was found is shown also when the run could not go on.
     for form in forms if num_listings or failure is None else ():
         form.show()

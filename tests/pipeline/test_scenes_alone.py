@@ -83,8 +83,10 @@ def records(output: Path) -> dict[str, tuple[bytes, int]]:
 def test_a_run_uses_the_scans_of_scenes_and_scenes_those_of_a_run(
     folder: Path, told: Any, tmp_path: Path
 ) -> None:
-    code, out, _ = told("scenes", folder, "--output", tmp_path, "--json")
-    assert code == ExitCode.PARTIAL
+    code, out, err = told("scenes", folder, "--output", tmp_path, "--json")
+    assert code == ExitCode.PARTIAL, err
+    again = f"to try them again: vlmtl scenes --retry-failed {folder} --output {tmp_path} --json"
+    assert again in err, "the command is what was called, whatever the process was started with"
     listed = {video["path"]: video for video in json.loads(out)["videos"]}
     assert [video["is_scan_reused"] for video in listed.values()] == [False] * 3
     before = records(tmp_path)
