@@ -247,7 +247,8 @@ class _MediaWorker:
 
     def _write(self, rgb: Pixels) -> FrameRef:
         assert self._slots is not None, "pixels are asked for, and there is nowhere to put them"
-        return self._slots.write(self._wait_for_slot(), shrink(rgb, self._setup.max_pixels))
+        small = shrink(rgb, self._setup.max_pixels, self._setup.enough_pixels)
+        return self._slots.write(self._wait_for_slot(), small)
 
     def _wait_for_slot(self) -> int:
         while not self._free:

@@ -10,7 +10,8 @@ from corridor_cli.settings import CaptionSettings, DecodeSettings, FrameSettings
 
 @dataclass(frozen=True, slots=True)
 class WorkerSetup:
-    """A media worker's first message. `max_pixels` is what a slot holds; a pick is shrunk to it.
+    """A media worker's first message. `max_pixels` and `enough_pixels` are what picks are shrunk by: see
+    `media.shrink`.
 
     `slot_bytes` is 0 where nothing is captioned: picks then come without pixels. `with_scores` asks for
     `ScoreRows` too.
@@ -25,6 +26,7 @@ class WorkerSetup:
     free_slots: tuple[int, ...]
     with_scores: bool = False
     reads_ahead: bool = False
+    enough_pixels: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

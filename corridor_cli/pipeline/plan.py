@@ -24,6 +24,7 @@ class ModelIdentity:
     identity: str
     precision: str
     tile_px: int
+    cuts_tiles: bool
 
 
 @dataclass(frozen=True, slots=True)

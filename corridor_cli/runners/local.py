@@ -28,15 +28,13 @@ from corridor_cli.pipeline.writer import Writer
 from corridor_cli.records import BatchStarted, BatchStats
 from corridor_cli.runners.inputs import find_inputs
 from corridor_cli.runners.outcomes import problem_outcome, total, unreadable_outcome
+from corridor_cli.runners.picture_limits import picture_limits
 from corridor_cli.runners.workers import WorkerPlan, plan_workers
 from corridor_cli.settings import Settings
 from corridor_cli.telemetry import Reporter, RunOptions, RunOutcome, RunPlan, VideoOutcome, VideoStatus
 from corridor_cli.timeline.layout import OutputLayout
 from corridor_cli.timeline.lock import OutputLock
 
-# A picture is shrunk until it has at most this many times the pixels of all its tiles: twice the detail in
-# each direction, so that the resize on the device still has something to filter.
-_OVERSAMPLING = 4
 _MIN_SLOTS = 3  # the picks of one scene: fewer would wait for ever
 _MAX_SLOTS = 256  # a socket holds 278 `SlotsFreed`: main never blocks on a worker that has stopped reading
 _SLOT_MEMORY_SHARE = 0.05
@@ -70,10 +68,12 @@ def identify_model(settings: Settings) -> ModelIdentity:
     """What names the model in the caption key. Raises `ModelError` when there is no usable one."""
     chosen = settings.gpu_pipeline.internvl3
     if chosen.engine == "echo":
-        return ModelIdentity("echo", "none", ECHO_TILE_PX)
+        return ModelIdentity("echo", "none", ECHO_TILE_PX, cuts_tiles=True)
     info = describe_model(chosen)
     is_fixed = chosen.chosen_precision == "auto" and info.is_small
-    return ModelIdentity(info.identity, "fp32" if is_fixed else chosen.chosen_precision, info.tile_px)
+    precision = "fp32" if is_fixed else chosen.chosen_precision
+    cuts_tiles = info.shape is not None and chosen.engine != "generic"
+    return ModelIdentity(info.identity, precision, info.tile_px, cuts_tiles)
 
 
 class _Run:
@@ -142,22 +142,22 @@ class _Run:
     def _hosts(self, workers: WorkerPlan) -> Iterator[tuple[MediaPool, HostedEngine]]:
         settings = self._settings
         chosen = settings.gpu_pipeline.internvl3
-        max_pixels = _OVERSAMPLING * chosen.max_tiles * self._model.tile_px**2
-        slot_bytes = 3 * max_pixels
+        limits = picture_limits(self._model, chosen.max_tiles)
         num_workers = workers.num_workers
-        num_slots = _num_slots(settings, slot_bytes, num_workers)
-        arena_fd = create_arena(num_workers * num_slots, slot_bytes)
+        num_slots = _num_slots(settings, limits.slot_bytes, num_workers)
+        arena_fd = create_arena(num_workers * num_slots, limits.slot_bytes)
         setup = WorkerSetup(
             settings.decode,
             settings.scenes,
             settings.frames,
-            slot_bytes,
-            max_pixels,
+            limits.slot_bytes,
+            limits.max_pixels,
             (),
+            enough_pixels=limits.enough_pixels,
             reads_ahead=workers.reads_ahead,
         )
         media = MediaPool(setup, arena_fd, num_workers, num_slots)
-        host = EngineSetup(chosen, slot_bytes, settings.caption)
+        host = EngineSetup(chosen, limits.slot_bytes, settings.caption)
         engine = HostedEngine(host, arena_fd, settings.errors, self._on_batch, self._reporter.warn)
         try:
             yield media, engine

@@ -14,10 +14,10 @@ from corridor_cli.engine.verify import Question, Verdict, verify
 from corridor_cli.engine.verify_frames import frames_to_show
 from corridor_cli.errors import ModelError
 from corridor_cli.hardware import choose_device, choose_dtype, choose_threads
+from corridor_cli.runners.picture_limits import OVERSAMPLING
 from corridor_cli.settings import DEFAULT_PROMPT, ModelSettings, Precision
 
 # As in `runners/local.py`: the frames of a run have this many times the pixels of their tiles.
-_OVERSAMPLING = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +69,7 @@ def verify_model(options: VerifyOptions) -> VerifyReport:
     device = choose_device(options.device)
     torch.set_num_threads(choose_threads(info.is_small).value)
     dtype = choose_dtype(device.value, options.precision, info.is_small)
-    frames = frames_to_show(
-        options.frames, options.count, _OVERSAMPLING * options.max_tiles * info.tile_px**2
-    )
+    frames = frames_to_show(options.frames, options.count, OVERSAMPLING * options.max_tiles * info.tile_px**2)
     verdict = verify(
         lambda: opened(
             lambda: TransformersReference(info, device.value, getattr(torch, dtype.value), options.max_tiles)

@@ -15,11 +15,23 @@ import av
 from corridor_cli.hosts.media_worker import _MediaWorker
 from corridor_cli.hosts.messages import WorkerSetup
 from corridor_cli.hosts.slots import Slots, create_arena
+from corridor_cli.pipeline.plan import ModelIdentity
 from corridor_cli.records import ScanEnd, ScanJob, SceneFrames
+from corridor_cli.runners.picture_limits import picture_limits
 from corridor_cli.settings import DecodeSettings, FrameSettings, SceneSettings
 
-MAX_PIXELS = 4 * 448 * 448
-SETUP = WorkerSetup(DecodeSettings(), SceneSettings(), FrameSettings(), 3 * MAX_PIXELS, MAX_PIXELS, ())
+# What a run with InternVL3 and one tile asks for.
+_LIMITS = picture_limits(ModelIdentity("internvl3", "auto", 448, cuts_tiles=True), max_tiles=1)
+MAX_PIXELS = _LIMITS.max_pixels
+SETUP = WorkerSetup(
+    DecodeSettings(),
+    SceneSettings(),
+    FrameSettings(),
+    _LIMITS.slot_bytes,
+    _LIMITS.max_pixels,
+    (),
+    enough_pixels=_LIMITS.enough_pixels,
+)
 
 
 @dataclass

@@ -39,7 +39,8 @@ from corridor_cli.records import (
     SceneFrames,
     VideoInfo,
 )
-from corridor_cli.runners.local import _MAX_SLOTS, _OVERSAMPLING, identify_model
+from corridor_cli.runners.local import _MAX_SLOTS, identify_model
+from corridor_cli.runners.picture_limits import picture_limits
 from corridor_cli.runners.workers import plan_workers
 from corridor_cli.settings import Settings
 from corridor_cli.telemetry import Counters, RunOptions, RunPlan, VideoOutcome
@@ -77,8 +78,8 @@ class Stage:
         self._model = identify_model(settings)
         workers = plan_workers(settings, len(inputs))
         self._num_workers = workers.num_workers
-        max_pixels = _OVERSAMPLING * settings.gpu_pipeline.internvl3.max_tiles * self._model.tile_px**2
-        self._slot_bytes = 3 * max_pixels
+        limits = picture_limits(self._model, settings.gpu_pipeline.internvl3.max_tiles)
+        self._slot_bytes = limits.slot_bytes
         self._slots_each = min(_MAX_SLOTS, max(3, 2**28 // (self._slot_bytes * self._num_workers)))
         self.first_prepared = self._num_workers * self._slots_each
         self._arena_fd = create_arena(self.first_prepared + num_prepared, self._slot_bytes)
@@ -88,8 +89,9 @@ class Stage:
             settings.scenes,
             settings.frames,
             self._slot_bytes,
-            max_pixels,
+            limits.max_pixels,
             (),
+            enough_pixels=limits.enough_pixels,
             reads_ahead=workers.reads_ahead,
         )
         self._engine: HostedEngine | None = None

@@ -23,7 +23,7 @@ from corridor_cli.hardware import choose_device, choose_dtype, choose_threads
 from corridor_cli.records import Caption, EngineInfo, Request
 from corridor_cli.settings import ModelSettings
 
-_OVERSAMPLING = 2  # main sends frames of twice `tile_px` in each direction, see `runners/local.py`
+_OVERSAMPLING = 2  # main sends frames of twice `tile_px` in each direction, see `runners/picture_limits.py`
 
 
 class GenericEngine:
