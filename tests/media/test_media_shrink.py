@@ -1,4 +1,4 @@
-"""Pictures made small: always within the limit, never smaller than they must be, and still the same picture."""
+"""Pictures made small: within the limit, no smaller than they must be, and still the same picture."""
 
 from __future__ import annotations
 
