@@ -45,7 +45,7 @@ class ScanFrame(Protocol):
     """One decoded picture during a scan; pixels are converted only when asked for.
 
     `size_px` is (width, height) as decoded. `planes` is uint8 (3, h, w): Y, U and V resized bilinearly to one
-    size, at most 256 px wide, rotation not applied. `rgb()` is uint8 (H, W, 3) at full size as it is to be
+    size, at most 128 px wide, rotation not applied. `rgb()` is uint8 (H, W, 3) at full size as it is to be
     seen: upright, with square pixels, in SDR; it may be called once the scan has moved on, until the frame is
     dropped.
     """

@@ -6,6 +6,7 @@ and says so. It never decides what to do about a bad file: it reports how far it
 
 from __future__ import annotations
 
+import gc
 import time
 import zlib
 from collections import deque
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from corridor_cli.errors import LimitError, MediaError
+from corridor_cli.hosts.blocks import in_blocks, num_together
 from corridor_cli.hosts.channel import Channel, Inbox
 from corridor_cli.hosts.confine import confine
 from corridor_cli.hosts.messages import WorkerSetup
@@ -85,6 +87,8 @@ class _MediaWorker:
         self._num_decoded = 0
         self._last_beat = 0.0
         self._clock = BusyClock()
+        # What is loaded by now stays: the garbage collector need not look at it again between frames.
+        gc.freeze()
 
     def take(self, message: ScanJob | ProbeJob | SlotsFreed) -> None:
         if isinstance(message, SlotsFreed):
@@ -128,9 +132,11 @@ class _MediaWorker:
         end = Fraction(0)
         try:
             with closing(self._frames(reader)) as frames:
-                for frame in self._beating(within_limits(frames, Path(job.path), decode, self._clock)):
-                    end, interval = frame.time, frame.time - end
-                    self._deliver(finder.push(frame))
+                watched = self._beating(within_limits(frames, Path(job.path), decode, self._clock))
+                for block in in_blocks(watched, num_together(reader.info.width_px, reader.info.height_px)):
+                    before = block[-2].time if len(block) > 1 else end
+                    end, interval = block[-1].time, block[-1].time - before
+                    self._deliver(finder.push(block))
                     self._tell_scores(scores)
         except MediaError as error:
             problem = error_info(error, job.path)

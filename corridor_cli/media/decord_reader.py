@@ -118,7 +118,7 @@ class DecordFrame:
 
     @property
     def planes(self) -> Pixels:
-        """uint8 (3, h, w): Y, U, V at most 256 px wide, as coded: the turn is undone."""
+        """uint8 (3, h, w): Y, U, V at most 128 px wide, as coded: the turn is undone."""
         if self._planes is None:
             coded = np.ascontiguousarray(np.rot90(self._pixels, self._info.rotation_degrees // 90))
             frame = VideoFrame.from_ndarray(coded, format="rgb24")

@@ -111,7 +111,7 @@ class TorchcodecFrame:
 
     @property
     def planes(self) -> Pixels:
-        """uint8 (3, h, w): Y, U, V at most 256 px wide, as coded: the turn is undone."""
+        """uint8 (3, h, w): Y, U, V at most 128 px wide, as coded: the turn is undone."""
         if self._planes is None:
             num_turns = self._info.rotation_degrees // 90
             if self._pixels.device.type == "cpu":

@@ -83,11 +83,12 @@ def _correlation(before: NDArray[np.int16], after: NDArray[np.int16]) -> float:
     """How far `after` is a straight line of `before`, -1 to 1, leaving out what fits worst."""
     x, y = before.reshape(-1).astype(np.float64), after.reshape(-1).astype(np.float64)
     kept = np.ones(x.size, np.bool_)
+    last_fitting = int(FITTING_SHARE * (x.size - 1))
     for _ in range(3):
         centred = x - x[kept].mean()
         slope = (centred[kept] @ y[kept]) / max(float(centred[kept] @ centred[kept]), 1.0)
         misfit = np.abs(y - y[kept].mean() - slope * centred)
-        kept = misfit <= np.quantile(misfit, FITTING_SHARE)
+        kept = misfit <= np.partition(misfit, last_fitting)[last_fitting]
     x, y = x[kept] - x[kept].mean(), y[kept] - y[kept].mean()
     scale = float((x @ x) * (y @ y)) ** 0.5
     return float(x @ y) / scale if scale > 0 else 0.0

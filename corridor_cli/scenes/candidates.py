@@ -1,6 +1,7 @@
 """Frames held while their scene is open: few, well placed, never more than `MAX_HELD`.
 
-Each may hold a decoded picture of some megabytes, so their number is what bounds the memory of a scan.
+Each may hold a decoded picture of some megabytes, so their number is what bounds the memory of a scan: of
+pictures above 1080p fewer are held.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from corridor_cli.scenes.thumbs import SCALE, Thumb, is_flat
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from corridor_cli.records import Pixels, ScanFrame
+    from corridor_cli.records import ScanFrame
 
 # The first good frames past the inset; an even spread; every ~0.3 s before now; the last third of a second.
 NUM_HEAD = 3
@@ -25,6 +26,11 @@ NUM_SPREAD = 12
 NUM_PAST = 6
 NUM_RECENT = 13
 MAX_HELD = NUM_HEAD + NUM_SPREAD + NUM_PAST + NUM_RECENT
+# All of 1080p, eight of 4K, and never less than seven. At three bytes a pixel, which 10 bits take; those of
+# 8 bits take half.
+HELD_BYTES = 216_000_000
+BYTES_PER_PIXEL = 3
+LEAST = (1, 2, 1, 3)
 PAST_GAP = Fraction(3, 10)
 # What the detectors need to find a cut, on top of the inset.
 RECENT_SECONDS = Fraction(3, 10)
@@ -42,7 +48,6 @@ class Candidate:
     frame: ScanFrame
     index: int
     time: Fraction
-    planes: Pixels
     thumb: Thumb
     ordinal: int  # among the frames pushed: where some were left out, indices have any remainder or none
 
@@ -58,8 +63,8 @@ class Candidate:
 
     @cached_property
     def sharpness(self) -> float:
-        """Variance of the Laplacian of luma, on at most 256 px of width."""
-        luma = self.planes[0].astype(np.int16)
+        """Variance of the Laplacian of luma, on at most 128 px of width."""
+        luma = self.frame.planes[0].astype(np.int16)
         if min(luma.shape) < 3:
             return 0.0
         laplacian = 4 * luma[1:-1, 1:-1]
@@ -78,7 +83,8 @@ class CandidateStore:
 
     def __init__(self, inset: Fraction) -> None:
         self._inset = inset
-        self._recent_gap = (inset + RECENT_SECONDS) / NUM_RECENT
+        self._size = 0
+        self._set_size(1)
         self._head: list[Candidate] = []
         self._spread: list[Candidate] = []
         self._past: list[Candidate] = []
@@ -88,13 +94,25 @@ class CandidateStore:
 
     def push(self, candidate: Candidate) -> None:
         """Take the next frame, and let others go."""
+        width_px, height_px = candidate.frame.size_px
+        if width_px * height_px > self._size:
+            self._set_size(width_px * height_px)
         self._push_head(candidate)
         self._push_spread(candidate)
         if len(self._recent) > 1 and self._recent[-1].time - self._recent[-2].time < self._recent_gap:
             self._recent.pop()
         self._recent.append(candidate)
-        if len(self._recent) > NUM_RECENT:
+        while len(self._recent) > self._num_recent:
             self._push_past(self._recent.pop(0))
+
+    def _set_size(self, num_pixels: int) -> None:
+        """Pictures have up to so many pixels: settle how many of them may be held."""
+        self._size = num_pixels
+        share = min(1.0, HELD_BYTES / (BYTES_PER_PIXEL * num_pixels * MAX_HELD))
+        usual = (NUM_HEAD, NUM_SPREAD, NUM_PAST, NUM_RECENT)
+        counts = (max(least, int(share * count)) for least, count in zip(LEAST, usual, strict=True))
+        self._num_head, self._num_spread, self._num_past, self._num_recent = counts
+        self._recent_gap = (self._inset + RECENT_SECONDS) / self._num_recent
 
     def held(self) -> list[Candidate]:
         """All candidates held, ascending, each once."""
@@ -129,14 +147,14 @@ class CandidateStore:
                 self._push_spread(candidate)
 
     def _push_head(self, candidate: Candidate) -> None:
-        if len(self._head) < NUM_HEAD and candidate.time >= self._head_from and candidate.fault is None:
+        if len(self._head) < self._num_head and candidate.time >= self._head_from and candidate.fault is None:
             self._head.append(candidate)
 
     def _push_spread(self, candidate: Candidate) -> None:
         if candidate.ordinal % self._stride:
             return
         self._spread.append(candidate)
-        while len(self._spread) > NUM_SPREAD:
+        while len(self._spread) > self._num_spread:
             self._stride *= 2
             self._spread = [kept for kept in self._spread if kept.ordinal % self._stride == 0]
 
@@ -144,8 +162,7 @@ class CandidateStore:
         if self._past and candidate.time - self._past[-1].time < PAST_GAP:
             return
         self._past.append(candidate)
-        if len(self._past) > NUM_PAST:
-            del self._past[0]
+        del self._past[: -self._num_past]
 
 
 def within(candidates: Iterable[Candidate], start_frame: int, end_frame: int) -> list[Candidate]:

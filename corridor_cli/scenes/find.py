@@ -5,6 +5,7 @@ A scene comes out as soon as its end is settled: a few frames after a cut, up to
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -15,12 +16,12 @@ from corridor_cli.scenes.boundaries import BoundaryFinder
 from corridor_cli.scenes.candidates import Candidate, CandidateStore, within
 from corridor_cli.scenes.detectors.base import Look, SceneStart, exact_seconds
 from corridor_cli.scenes.detectors.choose import choose_detector, min_scene_seconds
+from corridor_cli.scenes.looks import LookMaker
 from corridor_cli.scenes.marks import Marks
 from corridor_cli.scenes.picking import PickedScanFrame, pick_frames
 from corridor_cli.scenes.scores import ScoreLog
 from corridor_cli.scenes.sparse import SparseDetector, SparseTransitionFinder
 from corridor_cli.scenes.split import split_target
-from corridor_cli.scenes.thumbs import make_thumb
 from corridor_cli.scenes.transitions import TransitionFinder
 
 if TYPE_CHECKING:
@@ -40,8 +41,9 @@ class SceneFinder:
     """Turns pushed frames into scenes. Holds at most `candidates.MAX_HELD` frames.
 
     Frames must come with ascending indices and strictly ascending times, the first at index 0 and time 0.
-    The same frames give the same scenes, whatever the pace. `scores` hears what was measured for each. `info`
-    is what is known of the video beforehand; PySceneDetect's detectors need its rate.
+    The same frames give the same scenes, whatever the pace and however many at once. `scores` hears what was
+    measured for each. `info` is what is known of the video beforehand; PySceneDetect's detectors need its
+    rate.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class SceneFinder:
             self._marks,
         )
         self._store = CandidateStore(self._inset)
+        self._looks = LookMaker()
         self._open = SceneStart(0, Fraction(0), "start")
         self._newest: SceneStart | None = None
         self._num_pushed = 0
@@ -86,9 +89,12 @@ class SceneFinder:
         """The frames kept in memory for picks to come, ascending, so that their number can be watched."""
         return [candidate.frame for candidate in self._store.held()]
 
-    def push(self, frame: ScanFrame) -> list[FoundScene]:
-        """The scenes which this frame settles, in order."""
-        index, time, planes = frame.index, frame.time, frame.planes
+    def push(self, frames: Sequence[ScanFrame]) -> list[FoundScene]:
+        """The scenes which these frames, one or more, settle, in order."""
+        return [scene for look in self._looks.look_at(frames) for scene in self._take(look)]
+
+    def _take(self, look: Look) -> list[FoundScene]:
+        index, time = look.frame_index, look.time
         if self._newest is None:
             assert index == 0, f"the first frame has index {index}, not 0"
             assert time == 0, f"the first frame has time {time}, not 0"
@@ -96,11 +102,10 @@ class SceneFinder:
             assert index > self._newest.frame_index, f"index {index} after {self._newest.frame_index}"
             assert time > self._newest.time, f"time {time} after {self._newest.time}"
         self._newest = SceneStart(index, time, "start")
-        thumb = make_thumb(planes)
         self._marks.push(index, time)
-        self._store.push(Candidate(frame, index, time, planes, thumb, self._num_pushed))
+        self._store.push(Candidate(look.frame, index, time, look.thumb, self._num_pushed))
         self._num_pushed += 1
-        found = self._advance(self._boundaries.push(Look(index, time, planes, thumb, frame)))
+        found = self._advance(self._boundaries.push(look))
         return found + self._split_open(self._boundaries.settled)
 
     def finish(self, end: Fraction) -> list[FoundScene]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from corridor_cli.scenes.detectors.adaptive import change_score
 from corridor_cli.scenes.detectors.base import Detector, Look, SceneStart
 from corridor_cli.scenes.scores import ScoreLog
 from corridor_cli.scenes.transitions import Blend, TransitionFinder
@@ -39,7 +38,7 @@ class SparseDetector:
             found += self._detector.finish()
             self._detector = self._make_detector()
             self._settled = look.frame_index
-            if change_score(self._last.planes, look.planes) >= STEP_CHANGE:
+            if look.change >= STEP_CHANGE:
                 found.append(SceneStart(look.frame_index, look.time, "cut"))
         self._last = look
         return found + self._detector.push(look)

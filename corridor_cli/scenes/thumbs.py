@@ -22,24 +22,30 @@ Thumb = NDArray[np.int16]
 
 
 def make_thumb(planes: Pixels) -> Thumb:
-    """Box means of YUV planes, in eighths of a level: int16 (3, 18, 32).
+    """Box means of YUV planes, in eighths of a level: int16 (3, 18, 32)."""
+    thumb: Thumb = make_thumbs(planes[np.newaxis])[0]
+    return thumb
+
+
+def make_thumbs(planes: NDArray[np.uint8]) -> NDArray[np.int16]:
+    """The thumbs (n, 3, 18, 32) of n frames' planes (n, 3, h, w).
 
     Rows and columns which do not fill the last box are left out evenly at both edges.
     """
-    _, height, width = planes.shape
+    num_frames, _, height, width = planes.shape
     if height < HEIGHT or width < WIDTH:
         rows = np.arange(max(height, HEIGHT)) * height // max(height, HEIGHT)
         columns = np.arange(max(width, WIDTH)) * width // max(width, WIDTH)
-        planes = planes[:, rows][:, :, columns]
-        _, height, width = planes.shape
+        planes = planes[:, :, rows][..., columns]
+        _, _, height, width = planes.shape
     box_height, box_width = height // HEIGHT, width // WIDTH
     top, left = (height - HEIGHT * box_height) // 2, (width - WIDTH * box_width) // 2
-    area = planes[:, top : top + HEIGHT * box_height, left : left + WIDTH * box_width]
-    # Rows first, in 16 bits: 15 µs for 256×144, against 45 µs for a mean over both axes at once.
+    area = planes[:, :, top : top + HEIGHT * box_height, left : left + WIDTH * box_width]
+    # Rows first, in 16 bits: a third of the time of a mean over both axes at once.
     narrow = np.uint16 if box_height <= 256 else np.uint32
-    bands = np.add.reduce(area.reshape(3, HEIGHT, box_height, -1), axis=2, dtype=narrow)
+    bands = np.add.reduce(area.reshape(num_frames, 3, HEIGHT, box_height, -1), axis=3, dtype=narrow)
     columns_last = np.ascontiguousarray(bands.reshape(-1, box_width).T)
-    sums = np.add.reduce(columns_last, axis=0, dtype=np.int64).reshape(3, HEIGHT, WIDTH)
+    sums = np.add.reduce(columns_last, axis=0, dtype=np.int64).reshape(num_frames, 3, HEIGHT, WIDTH)
     num_pixels = box_height * box_width
     return np.asarray((sums * SCALE + num_pixels // 2) // num_pixels, np.int16)
 

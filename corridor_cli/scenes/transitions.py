@@ -39,6 +39,11 @@ MAX_SECONDS = 6
 
 _SIZE = 3 * HEIGHT * WIDTH
 _MIN_WINDOW_SUM = MIN_WINDOW_DISTANCE * SCALE * _SIZE / 3
+# Where the windows that end with the newest thumb begin, and their middle, counted from behind it.
+_FIRSTS = np.array([num_steps + 1 for num_steps, _ in WINDOWS])
+_MIDDLES = np.array(
+    [num_steps + 1 - (num_steps // stride + 1) // 2 * stride for num_steps, stride in WINDOWS]
+)
 _CAPACITY = 4 * (LONGEST + 1)
 
 
@@ -76,6 +81,7 @@ class TransitionFinder:
         self._filled = 0
         self._open: tuple[Instant, Instant] | None = None
         self._closed_at = 0
+        self._is_odd = False
 
     @property
     def open(self) -> tuple[Instant, Instant] | None:
@@ -99,7 +105,9 @@ class TransitionFinder:
         if self._scores is not None:
             self._scores.blended(look.frame_index, self._least_residual())
         found: list[Blend] = []
-        window = self._widest_blend()
+        # Windows overlap so much that every second one shows all there is.
+        self._is_odd = not self._is_odd
+        window = None if self._is_odd else self._widest_blend()
         if window is not None and self._open is not None and not _agree(self._open, window):
             found += self.close()
         if window is not None and window[0].frame_index >= self._closed_at:
@@ -158,8 +166,9 @@ class TransitionFinder:
         return min((residual for residual in windows if residual is not None), default=None)
 
     def _widest_blend(self) -> tuple[Instant, Instant] | None:
-        for num_steps, stride in WINDOWS:
-            if len(self._instants) <= num_steps:
+        may_blend = self._windows_that_may_blend()
+        for (num_steps, stride), is_worth_it in zip(WINDOWS, may_blend, strict=True):
+            if not is_worth_it or len(self._instants) <= num_steps:
                 continue
             weights = blend_weights(self._ring[self._filled - num_steps - 1 : self._filled : stride])
             if weights is None:
@@ -170,6 +179,29 @@ class TransitionFinder:
             return self._instants[first + start], self._instants[first + end]
         return None
 
+    def _windows_that_may_blend(self) -> list[bool]:
+        """For each of the windows that end here, whether the cheap tests leave anything to be looked at.
+
+        Windows of pictures that stand still end here, those of moving ones next: a tenth of the cost of
+        `blend_weights`, for all windows at once.
+        """
+        if self._filled <= LONGEST:
+            return [True] * len(WINDOWS)
+        first = self._ring[self._filled - _FIRSTS]
+        way = self._ring[self._filled - 1] - first
+        length = np.einsum("ij,ij->i", way, way)
+        # n times the sum of squares is no less than the squared sum of what `blend_weights` asks for.
+        moves = length * _SIZE >= _MIN_WINDOW_SUM**2
+        if not moves.any():
+            return [False] * len(WINDOWS)
+        inner = self._ring[self._filled - _MIDDLES] - first
+        weight = np.einsum("ij,ij->i", inner, way)
+        square = np.einsum("ij,ij->i", inner, inner)
+        # (square / length - (weight / length)²) ≤ (2 · MAX_RESIDUAL)², without a division by 0.
+        is_between = square * length - weight**2 <= (2 * MAX_RESIDUAL * length) ** 2
+        may_blend: list[bool] = (moves & is_between).tolist()
+        return may_blend
+
 
 def blend_weights(thumbs: NDArray[np.float64]) -> NDArray[np.float64] | None:
     """How far each thumb is on the way from the first to the last, 0 to 1; None when this is no blend.
@@ -178,13 +210,10 @@ def blend_weights(thumbs: NDArray[np.float64]) -> NDArray[np.float64] | None:
     """
     first = thumbs[0]
     way = thumbs[-1] - first
-    # The cheap tests first, a tenth of the cost of those behind them. Windows of pictures that stand still
-    # end here (n times the sum of squares is no less than the squared sum), those of moving ones next.
-    length = float(way @ way)
-    if length * _SIZE < _MIN_WINDOW_SUM**2:
+    if np.abs(way).sum() < _MIN_WINDOW_SUM:
         return None
-    middle = thumbs[len(thumbs) // 2] - first
-    if _residual(middle, way, length) > 2 * MAX_RESIDUAL or np.abs(way).sum() < _MIN_WINDOW_SUM:
+    length = float(way @ way)
+    if _residual(thumbs[len(thumbs) // 2] - first, way, length) > 2 * MAX_RESIDUAL:
         return None
     weights: NDArray[np.float64] = (thumbs @ way - first @ way) / length
     steps = np.diff(weights)

@@ -25,10 +25,10 @@ from hashlib import blake2b
 
 from corridor_cli.settings import FrameSettings, Settings
 
-SCANNER_VERSION = 2
+SCANNER_VERSION = 3
 """Raise it when the same file and settings give other scenes or other picks than before."""
 
-CAPTIONER_VERSION = 2
+CAPTIONER_VERSION = 3
 """Raise it when the same picture, model and prompt give another request to the model than before."""
 
 KEY_BYTES = 16

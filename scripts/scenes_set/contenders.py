@@ -22,7 +22,7 @@ def ours(settings: SceneSettings) -> Contender:
     def run(path: Path) -> list[int]:
         with closing(open_reader(path, DecodeSettings(reader="pyav"), for_picks=False)) as reader:
             finder = SceneFinder(settings, FrameSettings(), info=reader.info)
-            found = [scene for frame in reader.read_frames() for scene in finder.push(frame)]
+            found = [scene for frame in reader.read_frames() for scene in finder.push([frame])]
             assert reader.end is not None, f"{path} was not read to its end"
             found += finder.finish(reader.end)
         return [one.scene.start_frame for one in found[1:]]

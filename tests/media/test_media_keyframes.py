@@ -58,7 +58,7 @@ def found(path: Path, scan: str) -> tuple[list[FoundScene], SceneFinder, Reader,
     frames, scenes = [], []
     for frame in reader.read_frames():
         frames.append(frame)
-        scenes += finder.push(frame)
+        scenes += finder.push([frame])
     assert reader.end is not None
     scenes += finder.finish(reader.end)
     return scenes, finder, reader, frames

@@ -24,6 +24,7 @@ class DrawnFrame:
     index: int
     time: Fraction
     planes: Pixels = field(repr=False)
+    size_px: tuple[int, int] = (WIDTH, HEIGHT)
 
     def rgb(self) -> Pixels:
         """Not a conversion: the planes themselves, as height × width × 3."""
@@ -124,7 +125,7 @@ def run(
 ) -> Iterator[FoundScene]:
     """Push all frames and finish."""
     for frame in frames:
-        yield from finder.push(frame)
+        yield from finder.push([frame])
     yield from finder.finish(end if end is not None else end_of(frames))
 
 

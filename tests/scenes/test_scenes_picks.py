@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -11,6 +12,7 @@ from scenes_pictures import (
     at_rate,
     blend,
     drifting,
+    end_of,
     find_all,
     moving,
     plain,
@@ -160,7 +162,7 @@ def test_sharpness_is_the_variance_of_the_laplacian() -> None:
     luma = planes[0].astype(float)
     laplacian = 4 * luma[1:-1, 1:-1] - luma[:-2, 1:-1] - luma[2:, 1:-1] - luma[1:-1, :-2] - luma[1:-1, 2:]
 
-    candidate = Candidate(DrawnFrame(0, Fraction(0), planes), 0, Fraction(0), planes, make_thumb(planes), 0)
+    candidate = Candidate(DrawnFrame(0, Fraction(0), planes), 0, Fraction(0), make_thumb(planes), 0)
     assert candidate.sharpness == pytest.approx(laplacian.var())
 
 
@@ -187,17 +189,45 @@ def test_a_long_scene_comes_out_in_parts_before_it_ends_and_holds_little() -> No
     finder = SceneFinder(SceneSettings(max_scene_seconds=10.0), FrameSettings())
     num_found = 0
     for frame in long_run(300):
-        num_found += len(finder.push(frame))
+        num_found += len(finder.push([frame]))
         assert len(finder.held_frames) <= MAX_HELD
     assert num_found == 28
     assert MAX_HELD <= 34
+
+
+@pytest.mark.parametrize(("size", "most"), [((1920, 1080), MAX_HELD), ((3840, 2160), 8), ((7680, 4320), 7)])
+@pytest.mark.parametrize("max_scene", [None, 10.0])
+def test_of_large_pictures_few_are_held_and_each_scene_has_its_picks(
+    size: tuple[int, int], most: int, max_scene: float | None
+) -> None:
+    finder = SceneFinder(SceneSettings(max_scene_seconds=max_scene), FrameSettings())
+    frames = [replace(frame, size_px=size) for frame in at_rate([*moving(1, 400), *moving(2, 90)])]
+    found = []
+    for frame in frames:
+        found += finder.push([frame])
+        assert len(finder.held_frames) <= most
+    found += finder.finish(end_of(frames))
+    assert "cut" in [each.scene.boundary for each in found]
+    for each, boundary_behind in zip(
+        found, [*(scene.scene.boundary for scene in found[1:]), "end"], strict=True
+    ):
+        roles = [pick.role for pick in each.picks]
+        assert roles == ["first", "representative", "last"]
+        inside = [each.scene.start <= pick.frame.time < each.scene.end for pick in each.picks]
+        assert all(inside)
+        first, _, last = (pick.frame.time for pick in each.picks)
+        if each.scene.boundary != "split":
+            assert first - each.scene.start <= Fraction(1, 4)
+        # A split is settled when the frames before it are gone but for those spread over the scene.
+        if boundary_behind != "split":
+            assert each.scene.end - last <= Fraction(2, 5)
 
 
 def test_scenes_come_out_soon_after_a_cut() -> None:
     frames = at_rate([*moving(1, 60), *moving(2, 60)])
     finder = SceneFinder(SceneSettings(), FrameSettings())
 
-    out_at = [frame.index for frame in frames for _ in finder.push(frame)]
+    out_at = [frame.index for frame in frames for _ in finder.push([frame])]
     assert out_at == [68]
 
 

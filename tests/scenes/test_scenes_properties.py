@@ -71,7 +71,7 @@ def found_in(frames: Sequence[DrawnFrame], finder: SceneFinder) -> list[FoundSce
     """All scenes, with a look at the held frames after each push."""
     found: list[FoundScene] = []
     for frame in frames:
-        found += finder.push(frame)
+        found += finder.push([frame])
         held = finder.held_frames
         assert len(held) <= MAX_HELD
         assert held[-1] is frame
@@ -139,7 +139,7 @@ def test_scenes_before_a_broken_end_stay_what_they_were(
     frames: list[DrawnFrame], scenes: SceneSettings, count: int
 ) -> None:
     finder = SceneFinder(scenes, FrameSettings())
-    early = [found for frame in frames[:count] for found in finder.push(frame)]
+    early = [found for frame in frames[:count] for found in finder.push([frame])]
     early_scenes = [found.scene for found in early]
     whole = found_in(frames, SceneFinder(scenes, FrameSettings()))
 

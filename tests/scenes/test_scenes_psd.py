@@ -95,7 +95,7 @@ def our_cuts(
     )
     with closing(open_reader(path, DecodeSettings(reader="pyav"), for_picks=False)) as reader:
         finder = SceneFinder(settings, FrameSettings(), info=reader.info)
-        found = [scene for frame in reader.read_frames() for scene in finder.push(frame)]
+        found = [scene for frame in reader.read_frames() for scene in finder.push([frame])]
         assert reader.end is not None
         found += finder.finish(reader.end)
     return [one.scene.start for one in found[1:]]

@@ -26,7 +26,7 @@ def scores(detector: Literal["adaptive", "content"]) -> tuple[list[FrameScore], 
     finder = SceneFinder(SceneSettings(detector=detector), FrameSettings(), log)
     rows, found = [], []
     for frame in FRAMES:
-        found += finder.push(frame)
+        found += finder.push([frame])
         rows += log.take()
         assert not rows or rows[-1].frame_index <= frame.index
     found += finder.finish(end_of(FRAMES))

@@ -116,8 +116,8 @@ def test_the_source_the_model_and_the_precision_count() -> None:
 def test_keys_are_the_same_on_every_machine() -> None:
     # Written down once: a change of these throws away every scan and caption that exists.
     assert both(Settings()) == (
-        "18818828eba433116428a9144df7013e",
-        "b35f6e7f3f494d94035c433916df9eb7",
+        "",
+        "",
     )
     assert all(len(key) == 32 for key in both(Settings()))
 

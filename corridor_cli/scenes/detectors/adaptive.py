@@ -7,15 +7,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from corridor_cli.scenes.blend_kinds import is_new_picture
 from corridor_cli.scenes.detectors.base import Look, SceneStart, exact_seconds
-from corridor_cli.scenes.planes import same_size
 from corridor_cli.scenes.thumbs import Thumb, cut_distance
 
 if TYPE_CHECKING:
-    from corridor_cli.records import Pixels
     from corridor_cli.scenes.scores import ScoreLog
 
 DEFAULT_THRESHOLD = 12.0
@@ -61,7 +57,7 @@ class AdaptiveDetector:
         self._threshold = DEFAULT_THRESHOLD if threshold is None else threshold
         self._scores = scores
         self._min_scene = exact_seconds(min_scene_seconds)
-        self._planes: Pixels | None = None
+        self._has_begun = False
         self._recent: deque[_Change] = deque()
         self._num_tested = 0
         self._past: deque[_Change] = deque(maxlen=2)
@@ -71,8 +67,9 @@ class AdaptiveDetector:
 
     def push(self, look: Look) -> list[SceneStart]:
         """See `Detector.push`."""
-        score = 0.0 if self._planes is None else change_score(self._planes, look.planes)
-        self._planes = look.planes
+        # The first frame it is given may follow others, which are not its business.
+        score = look.change if self._has_begun else 0.0
+        self._has_begun = True
         self._recent.append(_Change(look.frame_index, look.time, look.thumb, score))
         found: list[SceneStart] = []
         while self._is_ready(self._num_tested):
@@ -193,13 +190,3 @@ class AdaptiveDetector:
 
 def _is_near(num_frames: int, seconds: Fraction) -> bool:
     return num_frames <= GUARD_FRAMES or seconds <= GUARD_SECONDS
-
-
-def change_score(before: Pixels, after: Pixels) -> float:
-    """(ΔY + 2ΔU + 2ΔV) / 3 in levels, Δ being the mean absolute difference of a plane."""
-    before = same_size(before, after)
-    # In uint8 throughout: 30 µs for 256×144, a tenth of the time through int16 or float.
-    difference = np.maximum(before, after)
-    difference -= np.minimum(before, after)
-    y, u, v = (int(total) for total in difference.reshape(3, -1).sum(axis=1, dtype=np.uint32))
-    return (y + 2 * u + 2 * v) / difference.size

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from corridor_cli.records import Boundary, Pixels, ScanFrame
+    from corridor_cli.records import Boundary, ScanFrame
     from corridor_cli.scenes.thumbs import Thumb
 
 
@@ -22,20 +22,21 @@ class SceneStart:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One frame as the detectors see it: YUV planes uint8 (3, h, w), and their thumb.
+    """One frame as the detectors see it: how much it differs from the frame before it in this scan, in
+    levels (see `looks.change_scores`), and the thumb of its planes.
 
     `frame` has the whole picture; converting it is the dear part of a scan, so only few detectors do.
     """
 
     frame_index: int
     time: Fraction
-    planes: Pixels
+    change: float
     thumb: Thumb
     frame: ScanFrame
 
 
 class Detector(Protocol):
-    """Finds boundaries in one pass; keeps a bounded number of frames' planes or thumbs."""
+    """Finds boundaries in one pass; keeps a bounded number of frames' thumbs."""
 
     @property
     def settled(self) -> int:

@@ -1,0 +1,38 @@
+"""Frames taken several at once: what is done for each of them then costs half (see `scenes.looks`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeVar
+
+from corridor_cli.errors import MediaError
+
+T = TypeVar("T")
+
+# More than eight bring nothing more; and each holds a decoded picture.
+MAX_TOGETHER = 8
+TOGETHER_BYTES = 24 * 2**20
+
+
+def num_together(width_px: int, height_px: int) -> int:
+    """How many decoded pictures of this size may be held at once, at 1.5 bytes a pixel."""
+    return max(1, min(MAX_TOGETHER, 2 * TOGETHER_BYTES // max(1, 3 * width_px * height_px)))
+
+
+def in_blocks(items: Iterator[T], size: int) -> Iterator[list[T]]:
+    """The same items in lists of `size`, the last one shorter. A `MediaError` of `items` comes after what
+    there was before it."""
+    block: list[T] = []
+    problem: MediaError | None = None
+    try:
+        for item in items:
+            block.append(item)
+            if len(block) == size:
+                yield block
+                block = []
+    except MediaError as error:
+        problem = error
+    if block:
+        yield block
+    if problem is not None:
+        raise problem
