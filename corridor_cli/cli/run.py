@@ -11,6 +11,7 @@ import typer
 
 from corridor_cli.cli.options import (
     ConfigFile,
+    Cuts,
     Exclude,
     FailFast,
     Include,
@@ -74,6 +75,7 @@ def run(
     batch_size: Annotated[
         str | None, typer.Option(metavar="auto|N", help="Requests that run together.")
     ] = None,
+    cuts: Cuts = None,
     include: Include = None,
     exclude: Exclude = None,
     limit: Limit = None,

@@ -12,6 +12,7 @@ import typer
 
 from corridor_cli.cli.options import (
     ConfigFile,
+    Cuts,
     Exclude,
     FailFast,
     Include,
@@ -77,6 +78,7 @@ def scenes(
     detector: Annotated[
         str | None, typer.Option(metavar="NAME", help="What finds the scenes: scenes.detector.")
     ] = None,
+    cuts: Cuts = None,
     threshold: Annotated[
         str | None, typer.Option(metavar="N", help="How large a change is a cut: scenes.threshold.")
     ] = None,

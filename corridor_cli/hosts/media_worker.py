@@ -16,13 +16,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from corridor_cli.errors import LimitError, MediaError
+from corridor_cli.errors import CutFileError, LimitError, MediaError
 from corridor_cli.hosts.channel import Channel, Inbox
 from corridor_cli.hosts.confine import confine
 from corridor_cli.hosts.messages import WorkerSetup
 from corridor_cli.hosts.process import enter_child
 from corridor_cli.hosts.read_ahead import num_ahead, read_ahead
-from corridor_cli.hosts.scan_ends import end_without_frames, error_info, guarded
+from corridor_cli.hosts.scan_cuts import cut_notes, make_finder
+from corridor_cli.hosts.scan_ends import end_of_scan, end_without_frames, error_info, guarded
 from corridor_cli.hosts.slots import Slots
 from corridor_cli.media.base import Reader
 from corridor_cli.media.describe import describe_video
@@ -32,7 +33,6 @@ from corridor_cli.media.open_reader import open_reader
 from corridor_cli.media.picks import KnownPick, read_picks
 from corridor_cli.media.shrink import encode_jpeg, shrink
 from corridor_cli.records import (
-    ErrorInfo,
     FrameRef,
     Pick,
     PickedFrame,
@@ -48,7 +48,7 @@ from corridor_cli.records import (
     VideoProbed,
     WantedPick,
 )
-from corridor_cli.scenes.find import FoundScene, SceneFinder
+from corridor_cli.scenes.find import FoundScene
 from corridor_cli.scenes.picking import PickedScanFrame
 from corridor_cli.scenes.scores import ScoreLog
 from corridor_cli.settings import DecodeSettings
@@ -123,8 +123,15 @@ class _MediaWorker:
             return
         self._channel.send(VideoOpened(job.video, reader.info, reader.choice))
         scores = ScoreLog() if self._setup.with_scores else None
-        finder = SceneFinder(self._setup.scenes, self._setup.frames, scores, reader.info)
+        with closing(reader):
+            self._look_through(job, decode, reader, scores)
+
+    def _look_through(
+        self, job: ScanJob, decode: DecodeSettings, reader: Reader, scores: ScoreLog | None
+    ) -> None:
+        finder = make_finder(job, self._setup, scores, reader.info)
         problem = stopped_at = None
+        notes: tuple[str, ...] = ()
         end = Fraction(0)
         try:
             with closing(self._frames(reader)) as frames:
@@ -135,31 +142,18 @@ class _MediaWorker:
         except MediaError as error:
             problem = error_info(error, job.path)
             stopped_at = error.at if isinstance(error, LimitError) else None
-        finally:
-            reader.close()
         if self._progress.num_frames:
             # Stopped in mid-file, the reader has measured no end: the last frame lasts as the one before.
             measured = stopped_at or reader.end
             end = measured if measured is not None else end + interval
-            self._deliver(finder.finish(end))
+            last = finder.finish(end)
+            if problem is None:
+                notes, problem = cut_notes(finder, end, job.path)
+            if problem is None or problem.type != CutFileError.__name__:
+                self._deliver(last)
             self._tell_scores(scores, is_end=True)
-        self._channel.send(self._scan_end(reader, finder, end, problem))
-
-    def _scan_end(
-        self, reader: Reader, finder: SceneFinder, duration: Fraction, error: ErrorInfo | None
-    ) -> ScanEnd:
-        return ScanEnd(
-            video=self._progress.video,
-            num_frames=self._progress.num_frames,
-            duration=duration,
-            is_variable_frame_rate=reader.is_variable_frame_rate,
-            transitions=finder.transitions,
-            reader=reader.choice,
-            # The container's own warnings travel with the VideoInfo.
-            warnings=tuple(each for each in reader.warnings if each not in reader.info.warnings),
-            error=error,
-            num_decoded=None if self._num_decoded == self._progress.num_frames else self._num_decoded,
-        )
+        told = end_of_scan(reader, self._progress, self._num_decoded, finder.transitions, end)
+        self._channel.send(replace(told, warnings=told.warnings + notes, error=problem))
 
     def _by_keyframes(self, path: Path, decode: DecodeSettings, full: Reader) -> Reader:
         if self._setup.scenes.detector == "adaptive":

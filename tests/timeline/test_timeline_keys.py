@@ -33,6 +33,7 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "decode.max_decoded_bytes": (NEITHER, 1000),
     "decode.max_memory_bytes": (NEITHER, 2**30),
     "scenes.detector": (SCAN, "content"),
+    "scenes.cuts": (NEITHER, "cuts/"),  # reaches it as the mark of what the file says, with the detector file
     "scenes.scan": (SCAN, "keyframes"),
     "scenes.threshold": (SCAN, 27.0),
     "scenes.min_scene_seconds": (SCAN, 1.0),
