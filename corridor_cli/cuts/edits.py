@@ -17,22 +17,24 @@ from corridor_cli.records import Cut, GivenCuts
 @dataclass(slots=True)
 class Event:
     """A stretch of a source; all times in seconds. `blend` is from the start of a dissolve or wipe to its
-    middle, counted from the event's start. `source` names the media, None for black or bars."""
+    middle, counted from the event's start. `source` is None for black or bars; where all sources are called
+    the same, as reels often are, `clip` may tell them apart."""
 
     place: str
     source: str | None
     source_in: Fraction
     record_in: Fraction
+    clip: str | None = None
     blend: Fraction = Fraction(0)
 
 
 def cuts_of(events: Sequence[Event], name: str) -> GivenCuts:
     """The cuts where events begin; those that fade in begin in the middle of it."""
-    sources = {event.source for event in events if event.source is not None}
-    if len(sources) > 1:
+    own = [event for event in events if event.source is not None]
+    num_sources = max(len({event.source for event in own}), len({event.clip for event in own} - {None}))
+    if num_sources > 1:
         first = min(event.record_in for event in events)
         cuts = [Cut(event.place, event.record_in - first + event.blend) for event in events]
-        note = f"{name}: draws on {len(sources)} sources, so its record times are taken, from the first on"
+        note = f"{name}: draws on {num_sources} sources, so its record times are taken, from the first on"
         return GivenCuts(name, tuple(cuts), (note,))
-    own = [event for event in events if event.source is not None]
     return GivenCuts(name, tuple(Cut(event.place, event.source_in + event.blend) for event in own))

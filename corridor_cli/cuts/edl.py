@@ -47,7 +47,7 @@ class _EdlReader:
             elif _EVENT.match(words):
                 newest = self._event(words, line)
             elif newest is not None and (match := _NAME.match(words)):
-                self._name_source(newest, match[1].upper(), match[2].strip())
+                self._name_clip(newest, match[1].upper(), match[2].strip())
         if not self._events:
             raise CutFileError(
                 f"{self._name}: holds no video event of an EDL, allowed: lines of {_ALLOWED}",
@@ -60,17 +60,19 @@ class _EdlReader:
         fields = words.split()
         if len(fields) not in (8, 9):
             raise self._wrong(line, f"{len(fields)} fields in '{shortened(words)}'", _ALLOWED)
-        _, reel, track, kind, *details, source_in, _, record_in, record_out = fields
+        _, reel, track, kind, *details, source_in, source_out, record_in, record_out = fields
         if _AUDIO.fullmatch(track.upper()):
             return None
         if (len(details) == 1) != (kind.upper() != "C") or not all(d.isdecimal() for d in details):
             raise self._wrong(line, f"the edit '{shortened(kind)}'", "C, or D or W… and a number of frames")
-        start = self._time(record_in, line)
-        if self._time(record_out, line) == start:
+        begin, _, start, end = (
+            self._time(text, line) for text in (source_in, source_out, record_in, record_out)
+        )
+        if start == end:
             return None  # where a dissolve comes from: it has no length of its own
         half = Fraction(int(details[0][:9]), 2) / self._rate if details and self._rate else Fraction(0)
         source = None if reel.upper() in _WITHOUT_SOURCE else reel
-        event = Event(f"line {line}", source, self._time(source_in, line), start, half)
+        event = Event(f"line {line}", source, begin, start, blend=half)
         self._events.append(event)
         if len(self._events) > MAX_EVENTS:
             raise self._wrong(line, f"more than {MAX_EVENTS:,} events", "fewer")
@@ -86,11 +88,10 @@ class _EdlReader:
         except ValueError as error:
             raise self._wrong(line, f"'{text}', {error}", "timecodes of this video's rate") from None
 
-    def _name_source(self, event: Event, which: str, clip: str) -> None:
-        """Reels often are AX throughout: then the name of the clip tells its source."""
+    def _name_clip(self, event: Event, which: str, clip: str) -> None:
         is_its_own = (which == "TO") == (event.blend > 0)
-        if is_its_own and event.source is not None and clip:
-            event.source = clip
+        if is_its_own and clip:
+            event.clip = clip
 
     def _wrong(self, line: int, got: str, allowed: str) -> CutFileError:
         return CutFileError(f"{self._name}:{line}: got {got}, allowed: {allowed}", hint="Mend the line.")

@@ -16,6 +16,8 @@ MISSING = "opentimelineio is not installed, which reads .otio files"
 MISSING_HINT = "Install it: pip install 'vlmtl[otio]'. Or export an EDL, which needs nothing."
 
 _NTSC = Fraction(1000, 1001)
+# What its readers in C++ and Python raise besides errors of their own, for a file that is wrong.
+_RAISED = (ValueError, TypeError, LookupError, AttributeError, RuntimeError, ArithmeticError)
 
 
 def has_library() -> bool:
@@ -35,7 +37,7 @@ def read_otio(text: str, name: str) -> GivenCuts:
         if not isinstance(timeline, otio.schema.Timeline):
             raise CutFileError(f"{name}: holds a {type(timeline).__name__}, allowed: a Timeline")
         events = _events(otio, timeline)
-    except (otio.exceptions.OTIOError, ValueError, TypeError, OverflowError) as error:
+    except (otio.exceptions.OTIOError, *_RAISED) as error:
         raise CutFileError(
             f"{name}: is no OTIO timeline that can be read: {shortened(str(error), 200)}",
             hint="Export it again from the editor.",
@@ -59,7 +61,7 @@ def _events(otio: Any, timeline: Any) -> list[Event]:
             place = f"item {len(events) + 1} of its video track"
             start = _seconds(item.trimmed_range().start_time) - _media_start(item)
             record = _seconds(tracks[0].range_of_child(item).start_time)
-            events.append(Event(place, _source_of(item), start, record, blend))
+            events.append(Event(place, _source_of(item), start, record, blend=blend))
         blend = Fraction(0)
     return events
 
