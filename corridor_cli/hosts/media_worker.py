@@ -148,7 +148,7 @@ class _MediaWorker:
             end = measured if measured is not None else end + interval
             last = finder.finish(end)
             if problem is None:
-                notes, problem = cut_notes(finder, end, job.path)
+                notes, problem = cut_notes(finder, job.path)
             if problem is None or problem.type != CutFileError.__name__:
                 self._deliver(last)
             self._tell_scores(scores, is_end=True)

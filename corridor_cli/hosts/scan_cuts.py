@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 from corridor_cli.cuts.load import load_cuts
 from corridor_cli.errors import CutFileError
 from corridor_cli.hosts.messages import WorkerSetup
@@ -19,9 +17,9 @@ def make_finder(job: ScanJob, setup: WorkerSetup, scores: ScoreLog | None, info:
     return SceneFinder(setup.scenes, setup.frames, scores, info, cuts)
 
 
-def cut_notes(finder: SceneFinder, end: Fraction, path: str) -> tuple[tuple[str, ...], ErrorInfo | None]:
+def cut_notes(finder: SceneFinder, path: str) -> tuple[tuple[str, ...], ErrorInfo | None]:
     """What is to be said of the given cuts once all frames were seen, and what makes them worthless."""
     try:
-        return finder.cut_notes(end), None
+        return finder.cut_notes(), None
     except CutFileError as error:
         return (), error_info(error, path)

@@ -87,12 +87,12 @@ class SceneFinder:
         assert isinstance(self._store, PinnedStore)
         return FileDetector(cuts, self._store.pin)
 
-    def cut_notes(self, end: Fraction) -> tuple[str, ...]:
-        """What is to be said of the given cuts once all frames up to `end` were seen: nothing without any.
+    def cut_notes(self) -> tuple[str, ...]:
+        """What is to be said of the given cuts, after `finish`; nothing where none were.
 
         Raises `CutFileError` where none of them lies in the video.
         """
-        return () if self._given is None else self._given.notes(end)
+        return () if self._given is None else self._given.notes()
 
     @property
     def transitions(self) -> tuple[Transition, ...]:
@@ -102,7 +102,7 @@ class SceneFinder:
     @property
     def held_frames(self) -> list[ScanFrame]:
         """The frames kept in memory for picks to come, ascending, so that their number can be watched."""
-        return [candidate.frame for candidate in self._store.held()]
+        return [candidate.frame for candidate in self._store.kept()]
 
     def push(self, frame: ScanFrame) -> list[FoundScene]:
         """The scenes which this frame settles, in order."""
@@ -126,6 +126,8 @@ class SceneFinder:
         if self._newest is None:
             return []
         assert end > self._newest.time, f"the video ends at {end}, its last frame is at {self._newest.time}"
+        if self._given is not None:
+            self._given.end = end
         found = self._advance(self._boundaries.finish(end))
         return found + self._close(SceneStart(self._newest.frame_index + 1, end, "start"))
 

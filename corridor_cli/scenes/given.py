@@ -86,9 +86,18 @@ class PinnedStore(CandidateStore):
         self._pinned += [candidate for candidate in self._newest if candidate.index == index]
 
     def held(self) -> list[Candidate]:
-        """See `CandidateStore.held`."""
+        """See `CandidateStore.held`; those that are pinned only where their scene has no other."""
+        found = super().held()
+        ends = [*(each.index for each in self._pinned[1:]), None]
+        for each, end in zip(self._pinned, ends, strict=False):
+            if not any(each.index <= other.index and (end is None or other.index < end) for other in found):
+                found.append(each)
+        return sorted(found, key=lambda each: each.index)
+
+    def kept(self) -> list[Candidate]:
+        """See `CandidateStore.kept`."""
         by_index = {each.index: each for each in (*super().held(), *self._pinned, *self._newest)}
-        return [by_index[index] for index in sorted(by_index)]
+        return list(by_index.values())
 
     def drop_before(self, index: int, time: Fraction, *, is_split: bool) -> None:
         """See `CandidateStore.drop_before`."""

@@ -138,3 +138,12 @@ def test_a_whole_float_is_the_same_setting_as_an_integer() -> None:
 )
 def test_a_label_says_how_pictures_are_saved(frames: FrameSettings, label: str) -> None:
     assert pictures_label(frames) == label
+
+
+def test_given_cuts_count_by_what_they_say_and_for_their_detector_alone() -> None:
+    given = changed(Settings(), "scenes.detector", "file")
+    keys = {scan_key("fingerprint", given, cuts=mark) for mark in ("one", "two")}
+    assert len(keys) == 2
+    elsewhere = changed(given, "scenes.cuts", "another/place")
+    assert scan_key("fingerprint", elsewhere, cuts="one") in keys
+    assert scan_key("fingerprint", Settings(), cuts="one") == scan_key("fingerprint", Settings())

@@ -19,7 +19,7 @@ class FileDetector:
     whose index it names. Cuts may come in any order; those that meet in a frame are one.
 
     Decides one frame later. `on_start` hears the index of each frame a scene will begin at; it is that of the
-    newest frame or of the one before.
+    newest frame or of the one before. `end` is the end of the last frame, once it is known.
     """
 
     def __init__(self, given: GivenCuts, on_start: Callable[[int], None]) -> None:
@@ -30,8 +30,8 @@ class FileDetector:
         self._notes = given.notes
         self._num_met = 0
         self._last: Look | None = None
-        self._interval = Fraction(0)
         self._newest_start = 0  # where the first scene begins
+        self.end = Fraction(0)
         self.settled = 0
 
     def push(self, look: Look) -> list[SceneStart]:
@@ -45,36 +45,34 @@ class FileDetector:
         while self._frames and _frame(self._frames[0]) <= look.frame_index:
             self._frames.popleft()
             starts.append(_start(look))
-        if before is not None:
-            self._interval = look.time - before.time
         self._last = look
         self.settled = look.frame_index  # the next frame may still make it a start
         return self._new(starts)
 
     def finish(self) -> list[SceneStart]:
-        """See `Detector.finish`. A cut in the second half of the last frame is nearer to the end."""
+        """See `Detector.finish`. A cut that is nearer to the end than to the last frame opens nothing."""
         last = self._last
         if last is None:
             return []
         starts: list[SceneStart] = []
-        while self._times and _time(self._times[0]) - last.time <= self._interval / 2:
+        while self._times and 2 * _time(self._times[0]) <= last.time + self.end:
             self._times.popleft()
             starts.append(_start(last))
         return self._new(starts)
 
-    def notes(self, end: Fraction) -> tuple[str, ...]:
-        """What is to be said of the cuts, once all frames up to `end` were pushed.
+    def notes(self) -> tuple[str, ...]:
+        """What is to be said of the cuts, once all frames were pushed.
 
         Raises `CutFileError` where none of them lies in the video.
         """
         num_frames = 0 if self._last is None else self._last.frame_index + 1
-        late = [cut for cut in self._times if _time(cut) > end + END_SECONDS]
+        late = [cut for cut in self._times if _time(cut) > self.end + END_SECONDS]
         late += [cut for cut in self._frames if _frame(cut) > num_frames]
         if not late:
             return self._notes
         cuts = "1 cut lies" if len(late) == 1 else f"{len(late)} cuts lie"
         where = _in_words(late[0])
-        what = f"{self._name}: {cuts} behind the video's end at {float(end):.3f} s; the first is {where}"
+        what = f"{self._name}: {cuts} behind the video's end at {float(self.end):.3f} s; the first is {where}"
         if self._num_met == 0 and len(late) == len(self._times) + len(self._frames):
             raise CutFileError(
                 f"{what}, and none lies before it",
