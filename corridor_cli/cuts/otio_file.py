@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from fractions import Fraction
 from importlib.util import find_spec
@@ -32,6 +33,8 @@ def read_otio(text: str, name: str) -> GivenCuts:
     except ImportError as error:
         raise CutFileError(f"{name}: {MISSING}", hint=MISSING_HINT) from error
     try:
+        # The library's own parser has no limit of depth: deeply nested text ends the process, or never ends.
+        json.loads(text)
         # Not through its adapters: they would load whatever plugins the environment names.
         timeline = otio.core.deserialize_json_from_string(text)
         if not isinstance(timeline, otio.schema.Timeline):

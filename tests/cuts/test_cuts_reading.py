@@ -275,6 +275,8 @@ BAD_EDITS = {
     },
     "a.otio": {
         "not json": "is no OTIO timeline that can be read",
+        "[" * 1_000_000: "is no OTIO timeline that can be read",
+        '{"a":' * 50_000 + "1" + "}" * 50_000: "is no OTIO timeline that can be read",
         "[1, 2]": "is no OTIO timeline|allowed: a Timeline",
         '{"OTIO_SCHEMA": "Clip.1"}': "holds a Clip, allowed: a Timeline",
         str(otio.schema.Timeline().to_json_string()): "holds no clip on a video track",
@@ -286,7 +288,9 @@ BAD_EDITS = {
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "message"), [(name, *each) for name, all_ in BAD_EDITS.items() for each in all_.items()]
+    ("name", "text", "message"),
+    [(name, *each) for name, all_ in BAD_EDITS.items() for each in all_.items()],
+    ids=[message[:30] for all_ in BAD_EDITS.values() for message in all_.values()],
 )
 def test_bad_edits_are_refused(name: str, text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(CutFileError, match=message):

@@ -28,7 +28,7 @@ class FileDetector:
         self._frames = deque(sorted((cut for cut in given.cuts if cut.time is None), key=_frame))
         self._on_start = on_start
         self._notes = given.notes
-        self._num_met = 0
+        self._has_met_one = False  # past the first frame, where lists of scenes have a row as well
         self._last: Look | None = None
         self._newest_start = 0  # where the first scene begins
         self.end = Fraction(0)
@@ -73,7 +73,7 @@ class FileDetector:
         cuts = "1 cut lies" if len(late) == 1 else f"{len(late)} cuts lie"
         where = _in_words(late[0])
         what = f"{self._name}: {cuts} behind the video's end at {float(self.end):.3f} s; the first is {where}"
-        if self._num_met == 0 and len(late) == len(self._times) + len(self._frames):
+        if not self._has_met_one:
             raise CutFileError(
                 f"{what}, and none lies before it",
                 hint="Are they the cuts of this video, counted from its start?",
@@ -82,7 +82,7 @@ class FileDetector:
 
     def _new(self, starts: list[SceneStart]) -> list[SceneStart]:
         """Each frame once, ascending."""
-        self._num_met += len(starts)
+        self._has_met_one |= any(start.frame_index > 0 for start in starts)
         found: list[SceneStart] = []
         for start in sorted(starts, key=lambda start: start.frame_index):
             if start.frame_index > self._newest_start:
