@@ -124,6 +124,10 @@ class MediaError(VlmtlError):
     exit_code = ExitCode.PARTIAL
 
 
+class CutFileError(MediaError):
+    """The cuts given for a video are missing, ambiguous or unreadable, or none of them lies in it."""
+
+
 class NotVideoError(MediaError):
     """The file is not a media file that may be opened (text, playlist, script, unknown container)."""
 

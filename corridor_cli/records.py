@@ -127,6 +127,49 @@ class Scene:
     boundary: Boundary
 
 
+class CutRow(NamedTuple):
+    """A cut as its file has it, not understood yet, and the line it stands on (from 1).
+
+    `unit` says what `text` is: a time, a frame counted from 0, or its number counted from 1. `timecode` is
+    the same time in other words, where the line has both.
+    """
+
+    line: int
+    text: str
+    unit: Literal["time", "frame", "number"] = "time"
+    timecode: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CutSource:
+    """Where the cuts of one video stand: the file, and a hash of what it says of this video.
+
+    `rows` are its own where the file is about several videos; None where the file is about it alone.
+    """
+
+    path: str
+    mark: str
+    rows: tuple[CutRow, ...] | None = None
+
+
+class Cut(NamedTuple):
+    """Where a scene shall begin: a time, or else a frame. `place` says where in its file it stands."""
+
+    place: str
+    time: Fraction | None
+    frame_index: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GivenCuts:
+    """The cuts of one video as they were given, in any order, with the name of their file; `notes` is what
+    its reader should be told."""
+
+    name: str
+    cuts: tuple[Cut, ...]
+    notes: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Pick:
     """A frame chosen to stand for its scene.
@@ -181,7 +224,8 @@ class WantedPick:
 class ScanJob:
     """One video to scan, or, when `wanted` is given, to take known picks from without scanning.
 
-    `attempt` counts the workers this video has cost so far.
+    `attempt` counts the workers this video has cost so far. `cuts` is where its cuts stand, where they are
+    given.
     """
 
     video: int
@@ -189,6 +233,7 @@ class ScanJob:
     wanted: tuple[WantedPick, ...] | None = None
     info: VideoInfo | None = None
     attempt: int = 0
+    cuts: CutSource | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,8 @@ class DecodeSettings:
 class SceneSettings:
     """How frames become scenes. `threshold` and `min_scene_seconds` None: the detector's own default."""
 
-    detector: Literal["adaptive", "content", "psd-adaptive", "interval", "none"] = "adaptive"
+    detector: Literal["adaptive", "content", "psd-adaptive", "interval", "none", "file"] = "adaptive"
+    cuts: str | None = None
     scan: Literal["full", "keyframes"] = "full"
     threshold: Annotated[float, Gt(0)] | None = None
     min_scene_seconds: Annotated[float, Ge(0)] | None = None

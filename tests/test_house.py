@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parents[1] / "corridor_cli"
 ROWS = [
     {"records", "errors", "settings", "printable"},
     {"config", "hardware", "telemetry"},
-    {"media", "scenes", "engine", "timeline"},
+    {"media", "scenes", "cuts", "engine", "timeline"},
     {"hosts"},
     {"pipeline"},
     {"runners"},

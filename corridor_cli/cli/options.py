@@ -31,6 +31,10 @@ Set = Annotated[
         "--set", metavar="KEY=VALUE", help="Set one setting, as caption.max_new_tokens=64; repeatable."
     ),
 ]
+Cuts = Annotated[
+    str | None,
+    typer.Option(metavar="FILE|FOLDER", help="Take scenes from cuts that were mended: the detector file."),
+]
 Include = Annotated[
     list[str] | None, typer.Option(metavar="PATTERN", help="Take only files like this; repeatable.")
 ]
@@ -95,6 +99,7 @@ def flag_overrides(parameters: Mapping[str, Any], flags: Mapping[str, tuple[str,
             value = tuple(value) or None
         if value is not None and value is not False:
             overrides.append(Override(setting, value, flag))
+    overrides += _cuts_override(parameters)
     if parameters["quiet"] and parameters["verbose"]:
         raise UsageError("got both -q and -v, allowed: one of them")
     if parameters["quiet"]:
@@ -102,3 +107,18 @@ def flag_overrides(parameters: Mapping[str, Any], flags: Mapping[str, tuple[str,
     if parameters["verbose"]:
         overrides.append(Override("logging.level", "debug", "-v"))
     return overrides
+
+
+def _cuts_override(parameters: Mapping[str, Any]) -> list[Override]:
+    """What `--cuts` gives: two settings, of which one says that the other counts."""
+    from corridor_cli.config import Override
+
+    cuts, detector = parameters.get("cuts"), parameters.get("detector")
+    if cuts is None:
+        return []
+    if detector not in (None, "file"):
+        raise UsageError(
+            f"got both --cuts and --detector {printable(detector)}, allowed: one of them",
+            hint="With --cuts no detector looks for cuts.",
+        )
+    return [Override("scenes.detector", "file", "--cuts"), Override("scenes.cuts", cuts, "--cuts")]

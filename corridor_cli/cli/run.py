@@ -12,6 +12,7 @@ import typer
 
 from corridor_cli.cli.options import (
     ConfigFile,
+    Cuts,
     Exclude,
     FailFast,
     Include,
@@ -76,6 +77,7 @@ def run(
     batch_size: Annotated[
         str | None, typer.Option(metavar="auto|N", help="Requests that run together.")
     ] = None,
+    cuts: Cuts = None,
     include: Include = None,
     exclude: Exclude = None,
     limit: Limit = None,

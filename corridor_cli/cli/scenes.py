@@ -13,6 +13,7 @@ import typer
 
 from corridor_cli.cli.options import (
     ConfigFile,
+    Cuts,
     Exclude,
     FailFast,
     Include,
@@ -79,6 +80,7 @@ def scenes(
     detector: Annotated[
         str | None, typer.Option(metavar="NAME", help="What finds the scenes: scenes.detector.")
     ] = None,
+    cuts: Cuts = None,
     threshold: Annotated[
         str | None, typer.Option(metavar="N", help="How large a change is a cut: scenes.threshold.")
     ] = None,

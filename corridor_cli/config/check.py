@@ -15,7 +15,7 @@ from corridor_cli.config.yaml_tree import parse_scalar
 from corridor_cli.printable import shortened
 
 # File names may hold bytes that are not UTF-8, so patterns for them may too; all else ends in documents.
-_MAY_HOLD_RAW_BYTES = ("input.include", "input.exclude")
+_MAY_HOLD_RAW_BYTES = ("input.include", "input.exclude", "scenes.cuts")
 
 
 def check(given: Given) -> Any:

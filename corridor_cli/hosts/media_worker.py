@@ -17,14 +17,15 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from corridor_cli.errors import LimitError, MediaError
+from corridor_cli.errors import CutFileError, LimitError, MediaError
 from corridor_cli.hosts.blocks import in_blocks, num_together
 from corridor_cli.hosts.channel import Channel, Inbox
 from corridor_cli.hosts.confine import confine
 from corridor_cli.hosts.messages import WorkerSetup
 from corridor_cli.hosts.process import enter_child
 from corridor_cli.hosts.read_ahead import num_ahead, read_ahead
-from corridor_cli.hosts.scan_ends import end_without_frames, error_info, guarded
+from corridor_cli.hosts.scan_cuts import cut_notes, make_finder
+from corridor_cli.hosts.scan_ends import end_of_scan, end_without_frames, error_info, guarded
 from corridor_cli.hosts.slots import Slots
 from corridor_cli.media.base import Reader
 from corridor_cli.media.describe import describe_video
@@ -32,9 +33,8 @@ from corridor_cli.media.keyframe_reader import by_keyframes
 from corridor_cli.media.limits import BusyClock, within_limits
 from corridor_cli.media.open_reader import open_reader
 from corridor_cli.media.picks import KnownPick, read_picks
-from corridor_cli.media.shrink import encode_jpeg, shrink
+from corridor_cli.media.shrink import encode_saved, shrink
 from corridor_cli.records import (
-    ErrorInfo,
     FrameRef,
     Pick,
     PickedFrame,
@@ -50,7 +50,7 @@ from corridor_cli.records import (
     VideoProbed,
     WantedPick,
 )
-from corridor_cli.scenes.find import FoundScene, SceneFinder
+from corridor_cli.scenes.find import FoundScene
 from corridor_cli.scenes.picking import PickedScanFrame
 from corridor_cli.scenes.scores import ScoreLog
 from corridor_cli.settings import DecodeSettings
@@ -59,7 +59,6 @@ if TYPE_CHECKING:
     from corridor_cli.records import Pixels
 
 _HEARTBEAT_SECONDS = 0.5
-_FULL_QUALITY = 95
 _SCORES_TOGETHER = 250
 
 
@@ -127,8 +126,15 @@ class _MediaWorker:
             return
         self._channel.send(VideoOpened(job.video, reader.info, reader.choice))
         scores = ScoreLog() if self._setup.with_scores else None
-        finder = SceneFinder(self._setup.scenes, self._setup.frames, scores, reader.info)
+        with closing(reader):
+            self._look_through(job, decode, reader, scores)
+
+    def _look_through(
+        self, job: ScanJob, decode: DecodeSettings, reader: Reader, scores: ScoreLog | None
+    ) -> None:
+        finder = make_finder(job, self._setup, scores, reader.info)
         problem = stopped_at = None
+        notes: tuple[str, ...] = ()
         end = Fraction(0)
         try:
             with closing(self._frames(reader)) as frames:
@@ -141,31 +147,19 @@ class _MediaWorker:
         except MediaError as error:
             problem = error_info(error, job.path)
             stopped_at = error.at if isinstance(error, LimitError) else None
-        finally:
-            reader.close()
+        reader.close()  # a reader that was stopped measures what it has seen when it is closed
         if self._progress.num_frames:
             # Stopped in mid-file, the reader has measured no end: the last frame lasts as the one before.
             measured = stopped_at or reader.end
             end = measured if measured is not None else end + interval
-            self._deliver(finder.finish(end))
+            last = finder.finish(end)
+            if problem is None:
+                notes, problem = cut_notes(finder, job.path)
+            if problem is None or problem.type != CutFileError.__name__:
+                self._deliver(last)
             self._tell_scores(scores, is_end=True)
-        self._channel.send(self._scan_end(reader, finder, end, problem))
-
-    def _scan_end(
-        self, reader: Reader, finder: SceneFinder, duration: Fraction, error: ErrorInfo | None
-    ) -> ScanEnd:
-        return ScanEnd(
-            video=self._progress.video,
-            num_frames=self._progress.num_frames,
-            duration=duration,
-            is_variable_frame_rate=reader.is_variable_frame_rate,
-            transitions=finder.transitions,
-            reader=reader.choice,
-            # The container's own warnings travel with the VideoInfo.
-            warnings=tuple(each for each in reader.warnings if each not in reader.info.warnings),
-            error=error,
-            num_decoded=None if self._num_decoded == self._progress.num_frames else self._num_decoded,
-        )
+        told = end_of_scan(reader, self._progress, self._num_decoded, finder.transitions, end)
+        self._channel.send(replace(told, warnings=told.warnings + notes, error=problem))
 
     def _by_keyframes(self, path: Path, decode: DecodeSettings, full: Reader) -> Reader:
         if self._setup.scenes.detector == "adaptive":
@@ -205,7 +199,8 @@ class _MediaWorker:
             rgb_crc32=zlib.crc32(rgb.data),
         )
         is_shown = self._slots is not None and pick.duplicate_of is None
-        return PickedFrame(pick, self._write(rgb) if is_shown else None, self._encode(rgb))
+        image = encode_saved(rgb, self._setup.frames)
+        return PickedFrame(pick, self._write(rgb) if is_shown else None, image)
 
     def _tell_scores(self, scores: ScoreLog | None, *, is_end: bool = False) -> None:
         if scores and (is_end or len(scores) >= _SCORES_TOGETHER):
@@ -245,7 +240,7 @@ class _MediaWorker:
 
     def _hand_back(self, video: int, wanted: WantedPick, rgb: Pixels) -> None:
         frame = self._write(rgb) if wanted.for_model else None
-        image = self._encode(rgb) if wanted.for_image else None
+        image = encode_saved(rgb, self._setup.frames) if wanted.for_image else None
         picked = PickedFrame(wanted.pick, frame, image)
         self._channel.send(SceneFrames(video, wanted.scene_index, None, (picked,)))
 
@@ -266,14 +261,6 @@ class _MediaWorker:
                 assert isinstance(message, SlotsFreed), message
                 self._free.extend(message.slots)
         return self._free.popleft()
-
-    def _encode(self, rgb: Pixels) -> bytes | None:
-        frames = self._setup.frames
-        if frames.save == "none":
-            return None
-        if frames.save == "full":
-            return encode_jpeg(rgb, None, _FULL_QUALITY)
-        return encode_jpeg(rgb, frames.thumbnail_px)
 
     def _beat(self, *, is_waiting: bool = False) -> None:
         now = time.monotonic()

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
-from corridor_cli.errors import MediaError
+from corridor_cli.errors import CutFileError, MediaError
+from corridor_cli.media.base import Reader
 from corridor_cli.media.limits import out_of_memory
 from corridor_cli.printable import printable
-from corridor_cli.records import ErrorInfo, ProbeJob, ScanEnd, ScanJob
+from corridor_cli.records import ErrorInfo, ProbeJob, Progress, ScanEnd, ScanJob, Transition
 from corridor_cli.settings import DecodeSettings
 
 
@@ -32,8 +33,27 @@ def guarded(
 
 def error_info(error: MediaError, path: str) -> ErrorInfo:
     """The error as data; which file it is about is known to whoever reads it, so its path is taken off."""
-    return ErrorInfo("decode", type(error).__name__, str(error).removeprefix(f"{printable(path)}: "))
+    stage = "scenes" if isinstance(error, CutFileError) else "decode"
+    return ErrorInfo(stage, type(error).__name__, str(error).removeprefix(f"{printable(path)}: "))
 
 
 def end_without_frames(job: ScanJob | ProbeJob, error: MediaError) -> ScanEnd:
     return ScanEnd(job.video, 0, Fraction(0), None, (), None, (), error_info(error, job.path))
+
+
+def end_of_scan(
+    reader: Reader, progress: Progress, num_decoded: int, found: tuple[Transition, ...], end: Fraction
+) -> ScanEnd:
+    """The end of a scan that saw all frames up to `end`, with what its reader has to say."""
+    return ScanEnd(
+        video=progress.video,
+        num_frames=progress.num_frames,
+        duration=end,
+        is_variable_frame_rate=reader.is_variable_frame_rate,
+        transitions=found,
+        reader=reader.choice,
+        # The container's own warnings travel with the VideoInfo.
+        warnings=tuple(each for each in reader.warnings if each not in reader.info.warnings),
+        error=None,
+        num_decoded=None if num_decoded == progress.num_frames else num_decoded,
+    )

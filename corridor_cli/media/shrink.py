@@ -11,6 +11,9 @@ from PIL import Image
 
 if TYPE_CHECKING:
     from corridor_cli.records import Pixels
+    from corridor_cli.settings import FrameSettings
+
+_FULL_QUALITY = 95
 
 
 def shrink(rgb: Pixels, max_pixels: int, enough_pixels: int | None = None) -> Pixels:
@@ -39,6 +42,15 @@ def _box_side(width_px: int, height_px: int, max_pixels: int) -> int:
     while -(-width_px // side) * -(-height_px // side) > max_pixels:
         side += 1
     return side
+
+
+def encode_saved(rgb: Pixels, frames: FrameSettings) -> bytes | None:
+    """JPEG bytes of a pick as `frames.save` asks for it; None where nothing is saved."""
+    if frames.save == "none":
+        return None
+    if frames.save == "full":
+        return encode_jpeg(rgb, None, _FULL_QUALITY)
+    return encode_jpeg(rgb, frames.thumbnail_px)
 
 
 def encode_jpeg(rgb: Pixels, max_side_px: int | None, quality: int = 85) -> bytes:

@@ -136,11 +136,27 @@ def planes_on_device(pixels: Any, num_turns: int, matrix: int) -> Pixels:
 
     coded = torch.rot90(pixels, num_turns).permute(2, 0, 1)
     width, height = plane_size(coded.shape[2], coded.shape[1])
-    small = torch.nn.functional.interpolate(coded[None].float(), (height, width), mode="bilinear")[0]
+    full_height, full_width = coded.shape[1:]
+    # Where swscale's FAST_BILINEAR samples, so that a card's scan finds what the processor's does.
+    step = (full_width - 2) / (width - 2) if width > 2 else full_width / width
+    small = _sampled(_sampled(coded, 1, height, full_height / height), 2, width, step)
     shares, offsets = (torch.tensor(each, dtype=torch.float32) for each in limited_yuv(matrix))
     planes = torch.tensordot(shares.to(small.device), small, 1) + offsets.to(small.device)[:, None, None]
     result: Pixels = planes.round_().clamp_(0, 255).to(torch.uint8).cpu().numpy()
     return result
+
+
+def _sampled(picture: Any, axis: int, number: int, step: float) -> Any:
+    """`number` rows or columns of (3, h, w), `step` apart, each between its two neighbours."""
+    import torch
+
+    last = picture.shape[axis] - 1
+    places = ((torch.arange(number, device=picture.device) + 0.5) * step - 0.5).clamp(0, last)
+    before = places.long()
+    after = (before + 1).clamp(max=last)
+    share = (places - before).view([-1 if each == axis else 1 for each in range(3)])
+    one, other = (picture.index_select(axis, each).float() for each in (before, after))
+    return one + share * (other - one)
 
 
 class TorchcodecReader:

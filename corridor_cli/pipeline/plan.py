@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from corridor_cli.errors import MediaError
+from corridor_cli.cuts.choose import CutFiles
+from corridor_cli.errors import CutFileError, MediaError
 from corridor_cli.media.discover import SourceFile
 from corridor_cli.media.fingerprint import fingerprint
 from corridor_cli.printable import printable
-from corridor_cli.records import ErrorInfo
+from corridor_cli.records import CutSource, ErrorInfo
 from corridor_cli.settings import Settings
 from corridor_cli.telemetry import RunOptions, VideoState
 from corridor_cli.timeline.done import existing
@@ -37,6 +38,7 @@ class VideoPlan:
     caption_key: str | None = None
     found: VideoState = "new"
     needs_work: bool = True
+    cuts: CutSource | None = None
 
     @property
     def relative(self) -> str:
@@ -45,7 +47,7 @@ class VideoPlan:
 
 @dataclass(frozen=True, slots=True)
 class UnreadableSource:
-    """An input that cannot even be read for its fingerprint."""
+    """An input that cannot even be read for its fingerprint, or has no cuts where they are to be given."""
 
     source: SourceFile
     error: ErrorInfo
@@ -57,9 +59,10 @@ def plan_videos(
     settings: Settings,
     model: ModelIdentity,
     options: RunOptions,
+    cuts: CutFiles | None = None,
 ) -> Iterator[VideoPlan | UnreadableSource]:
     """Look at each source in turn. Raises `StorageError` when OUTPUT cannot be read."""
-    for plan in plan_scans(sources, settings):
+    for plan in plan_scans(sources, settings, cuts):
         if isinstance(plan, UnreadableSource):
             yield plan
             continue
@@ -70,16 +73,21 @@ def plan_videos(
         yield replace(plan, caption_key=captions, found=found, needs_work=needs_work)
 
 
-def plan_scans(sources: Sequence[SourceFile], settings: Settings) -> Iterator[VideoPlan | UnreadableSource]:
-    """Name the scan of each source in turn, where nothing is captioned."""
+def plan_scans(
+    sources: Sequence[SourceFile], settings: Settings, cuts: CutFiles | None = None
+) -> Iterator[VideoPlan | UnreadableSource]:
+    """Name the scan of each source in turn, where nothing is captioned. `cuts` are those given, if any."""
     for source in sources:
         try:
             mark = fingerprint(source.path, full=settings.input.full_hash)
+            given = cuts.of(source.path) if cuts is not None else None
         except MediaError as error:
-            problem = ErrorInfo("discover", type(error).__name__, _without_path(error, source))
+            stage = "scenes" if isinstance(error, CutFileError) else "discover"
+            problem = ErrorInfo(stage, type(error).__name__, _without_path(error, source))
             yield UnreadableSource(source, problem)
         else:
-            yield VideoPlan(source, mark, scan_key(mark, settings))
+            key = scan_key(mark, settings, cuts=given.mark if given else None)
+            yield VideoPlan(source, mark, key, cuts=given)
 
 
 def _without_path(error: MediaError, source: SourceFile) -> str:

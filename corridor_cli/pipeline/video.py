@@ -110,7 +110,7 @@ class VideoWork:
         """What a media worker must do for this video next; None when nothing is missing."""
         path = str(self.plan.source.path)
         if self.record is None:
-            return ScanJob(self.ordinal, path, attempt=self.num_losses)
+            return ScanJob(self.ordinal, path, attempt=self.num_losses, cuts=self.plan.cuts)
         wanted = self.wanted(save_pictures)
         if not wanted:
             return None

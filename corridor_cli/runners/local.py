@@ -26,7 +26,7 @@ from corridor_cli.pipeline.tally import Tally
 from corridor_cli.pipeline.video import VideoWork
 from corridor_cli.pipeline.writer import Writer
 from corridor_cli.records import BatchStarted, BatchStats
-from corridor_cli.runners.inputs import find_inputs
+from corridor_cli.runners.inputs import find_cuts, find_inputs
 from corridor_cli.runners.outcomes import problem_outcome, total, unreadable_outcome
 from corridor_cli.runners.picture_limits import picture_limits
 from corridor_cli.runners.workers import WorkerPlan, plan_workers
@@ -48,12 +48,13 @@ def run_local(
     settings = loaded.settings
     layout = OutputLayout(output.resolve())
     found = find_inputs(inputs, settings, layout.root)
+    cuts = find_cuts(found.sources, settings.scenes, reporter)
     model = identify_model(settings)
     with ExitStack() as stack:
         lock = OutputLock(layout)
         if not options.dry_run:
             stack.enter_context(lock)
-        plans = list(plan_videos(found.sources, layout, settings, model, options))
+        plans = list(plan_videos(found.sources, layout, settings, model, options, cuts))
         run = _Run(layout, lock, settings, options, reporter, model)
         outcomes = [problem_outcome(problem) for problem in found.problems]
         if options.dry_run:

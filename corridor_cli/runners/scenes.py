@@ -15,7 +15,7 @@ from corridor_cli.pipeline.scene_lists import SceneLists, ScenesRequest, is_one_
 from corridor_cli.pipeline.writer import Writer
 from corridor_cli.printable import printable
 from corridor_cli.runners.in_order import InOrder
-from corridor_cli.runners.inputs import find_inputs
+from corridor_cli.runners.inputs import find_cuts, find_inputs
 from corridor_cli.runners.outcomes import problem_outcome, total
 from corridor_cli.runners.scan_run import Plan, run_scans
 from corridor_cli.settings import Settings
@@ -28,7 +28,7 @@ from corridor_cli.timeline.source import SourceFacts
 Sink = Callable[[SceneListing], None]
 
 # Detectors that measure nothing.
-_WITHOUT_SCORES = ("interval", "none")
+_WITHOUT_SCORES = ("interval", "none", "file")
 
 
 def run_scenes(
@@ -48,9 +48,10 @@ def run_scenes(
         _check_detector(settings)
     found = find_inputs(inputs, settings, request.output.root if request.output else None)
     _check_num_stats(request.stats, len(found.sources))
+    cuts = find_cuts(found.sources, settings.scenes, reporter)
     with ExitStack() as stack:
         lock = stack.enter_context(OutputLock(request.output)) if request.output else None
-        plans = list(plan_scans(found.sources, settings))
+        plans = list(plan_scans(found.sources, settings, cuts))
         for problem in found.problems:
             facts = SourceFacts(problem.path, None, None)
             sink(SceneListing(facts, problem.path, "failed", error=problem.error))

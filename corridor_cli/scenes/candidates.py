@@ -119,6 +119,10 @@ class CandidateStore:
         by_index = {c.index: c for part in (self._head, self._spread, self._past, self._recent) for c in part}
         return [by_index[index] for index in sorted(by_index)]
 
+    def kept(self) -> list[Candidate]:
+        """All that is in memory."""
+        return self.held()
+
     def restart_head(self, time: Fraction) -> None:
         """A transition ends at `time`: the scene's first good frames come after it."""
         self._head_from = max(self._head_from, time + self._inset)

@@ -16,6 +16,8 @@ from corridor_cli.scenes.boundaries import BoundaryFinder
 from corridor_cli.scenes.candidates import Candidate, CandidateStore, within
 from corridor_cli.scenes.detectors.base import Look, SceneStart, exact_seconds
 from corridor_cli.scenes.detectors.choose import choose_detector, min_scene_seconds
+from corridor_cli.scenes.detectors.from_file import FileDetector
+from corridor_cli.scenes.given import GivenBoundaries, PinnedStore
 from corridor_cli.scenes.looks import LookMaker
 from corridor_cli.scenes.marks import Marks
 from corridor_cli.scenes.picking import PickedScanFrame, pick_frames
@@ -25,7 +27,7 @@ from corridor_cli.scenes.split import split_target
 from corridor_cli.scenes.transitions import TransitionFinder
 
 if TYPE_CHECKING:
-    from corridor_cli.records import ScanFrame, VideoInfo
+    from corridor_cli.records import GivenCuts, ScanFrame, VideoInfo
     from corridor_cli.settings import FrameSettings, SceneSettings
 
 
@@ -43,7 +45,7 @@ class SceneFinder:
     Frames must come with ascending indices and strictly ascending times, the first at index 0 and time 0.
     The same frames give the same scenes, whatever the pace and however many at once. `scores` hears what was
     measured for each. `info` is what is known of the video beforehand; PySceneDetect's detectors need its
-    rate.
+    rate. `cuts` are those given for the detector `file`.
     """
 
     def __init__(
@@ -52,32 +54,47 @@ class SceneFinder:
         frames: FrameSettings,
         scores: ScoreLog | None = None,
         info: VideoInfo | None = None,
+        cuts: GivenCuts | None = None,
     ) -> None:
         # Only our own cuts are kept apart and looked at for blends: fixed lengths are meant as they are, and
         # the other detectors are to find what PySceneDetect finds, no more and no less.
         is_ours = scenes.detector == "adaptive"
+        is_given = scenes.detector == "file"
         self._inset = exact_seconds(frames.inset_seconds)
         self._duplicate_threshold = frames.duplicate_threshold
-        self._max_scene = (
-            None if scenes.max_scene_seconds is None else exact_seconds(scenes.max_scene_seconds)
-        )
+        # Nor are given scenes split: a cut that somebody took out would come back.
+        max_seconds = None if is_given else scenes.max_scene_seconds
+        self._max_scene = None if max_seconds is None else exact_seconds(max_seconds)
         self._marks = Marks()
         is_sparse = scenes.scan == "keyframes" and is_ours
         blends = SparseTransitionFinder if is_sparse else TransitionFinder
+        self._store = PinnedStore(self._inset) if is_given else CandidateStore(self._inset)
+        self._given = self._given_detector(cuts) if is_given else None
         make_detector = partial(choose_detector, scenes, scores, info)
-        self._boundaries = BoundaryFinder(
-            SparseDetector(make_detector) if is_sparse else make_detector(),
-            blends(scores) if scenes.transitions and is_ours else None,
+        self._boundaries = (GivenBoundaries if is_given else BoundaryFinder)(
+            self._given or (SparseDetector(make_detector) if is_sparse else make_detector()),
+            blends(scores) if scenes.transitions and (is_ours or is_given) else None,
             exact_seconds(min_scene_seconds(scenes)) if is_ours else Fraction(0),
             self._marks,
         )
-        self._store = CandidateStore(self._inset)
         self._looks = LookMaker()
         self._open = SceneStart(0, Fraction(0), "start")
         self._newest: SceneStart | None = None
         self._num_pushed = 0
         self._num_scenes = 0
         self._num_transitions = 0
+
+    def _given_detector(self, cuts: GivenCuts | None) -> FileDetector:
+        assert cuts is not None, "the detector file is told the cuts"
+        assert isinstance(self._store, PinnedStore)
+        return FileDetector(cuts, self._store.pin)
+
+    def cut_notes(self) -> tuple[str, ...]:
+        """What is to be said of the given cuts, after `finish`; nothing where none were.
+
+        Raises `CutFileError` where none of them lies in the video.
+        """
+        return () if self._given is None else self._given.notes()
 
     @property
     def transitions(self) -> tuple[Transition, ...]:
@@ -87,7 +104,7 @@ class SceneFinder:
     @property
     def held_frames(self) -> list[ScanFrame]:
         """The frames kept in memory for picks to come, ascending, so that their number can be watched."""
-        return [candidate.frame for candidate in self._store.held()]
+        return [candidate.frame for candidate in self._store.kept()]
 
     def push(self, frames: Sequence[ScanFrame]) -> list[FoundScene]:
         """The scenes which these frames, one or more, settle, in order."""
@@ -113,6 +130,8 @@ class SceneFinder:
         if self._newest is None:
             return []
         assert end > self._newest.time, f"the video ends at {end}, its last frame is at {self._newest.time}"
+        if self._given is not None:
+            self._given.end = end
         found = self._advance(self._boundaries.finish(end))
         return found + self._close(SceneStart(self._newest.frame_index + 1, end, "start"))
 

@@ -25,7 +25,7 @@ OPENED_BY = {
     "cut": "cut",
     "transition": "transition",
     "split": "split",
-    "file": "start of the file",
+    "file": "cut that was given",
 }
 
 

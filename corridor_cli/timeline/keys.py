@@ -34,9 +34,17 @@ CAPTIONER_VERSION = 3
 KEY_BYTES = 16
 
 
-def scan_key(fingerprint: str, settings: Settings) -> str:
-    """Names the scan of one source: 32 hex digits."""
+def scan_key(fingerprint: str, settings: Settings, *, cuts: str | None = None) -> str:
+    """Names the scan of one source: 32 hex digits.
+
+    `cuts` is the mark of what a file says of this source's cuts. It counts instead of the file's path, and
+    only where the cuts are taken from it: so one video's cuts can be mended without the others being touched.
+    """
     scenes = asdict(settings.scenes)
+    if settings.scenes.detector == "file":
+        scenes["cuts"] = cuts
+    else:
+        del scenes["cuts"]
     if settings.scenes.scan == "full":
         del scenes["scan"]  # as it was before there was a choice: those scans still count
     return _key(

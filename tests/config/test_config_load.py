@@ -160,7 +160,7 @@ def test_empty_sections_and_files_give_nothing() -> None:
             "scenes: {detector: adaptiv}",
             "1:20",
             "scenes.detector",
-            "got 'adaptiv' (text), allowed: adaptive, content, psd-adaptive, interval or none. "
+            "got 'adaptiv' (text), allowed: adaptive, content, psd-adaptive, interval, none or file. "
             "Did you mean adaptive?",
         ),
         (

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from av.video.frame import VideoFrame
+from PIL import Image
 from sample_clips import Encoding, write_video
 
 from corridor_cli import errors
@@ -201,7 +202,8 @@ def test_planes_made_on_a_card_are_those_of_the_cpu(matrix: int, num_turns: int)
 
     random = np.random.default_rng(5)
     blocks = random.integers(0, 256, (9, 16, 3)).astype(np.uint8)
-    picture = np.ascontiguousarray(blocks.repeat(40, axis=0).repeat(40, axis=1))
+    # Without hard edges: of every ten pixels one is sampled, by either a little beside the other's.
+    picture = np.asarray(Image.fromarray(blocks).resize((1280, 720), Image.Resampling.BICUBIC)).copy()
     coded = np.ascontiguousarray(np.rot90(picture, num_turns))
     expected = Converter().planes(VideoFrame.from_ndarray(coded, format="rgb24"), MATRICES.get(matrix))
     planes = torchcodec_reader.planes_on_device(torch.from_numpy(picture), num_turns, matrix)

@@ -33,6 +33,7 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "decode.max_decoded_bytes": (NEITHER, 1000),
     "decode.max_memory_bytes": (NEITHER, 2**30),
     "scenes.detector": (SCAN, "content"),
+    "scenes.cuts": (NEITHER, "cuts/"),  # reaches it as the mark of what the file says, with the detector file
     "scenes.scan": (SCAN, "keyframes"),
     "scenes.threshold": (SCAN, 27.0),
     "scenes.min_scene_seconds": (SCAN, 1.0),
@@ -116,8 +117,8 @@ def test_the_source_the_model_and_the_precision_count() -> None:
 def test_keys_are_the_same_on_every_machine() -> None:
     # Written down once: a change of these throws away every scan and caption that exists.
     assert both(Settings()) == (
-        "",
-        "",
+        "110f3aabbf4670b8d1f390801f6fa24e",
+        "87781487385c762f7e9144183b7908a4",
     )
     assert all(len(key) == 32 for key in both(Settings()))
 
@@ -137,3 +138,12 @@ def test_a_whole_float_is_the_same_setting_as_an_integer() -> None:
 )
 def test_a_label_says_how_pictures_are_saved(frames: FrameSettings, label: str) -> None:
     assert pictures_label(frames) == label
+
+
+def test_given_cuts_count_by_what_they_say_and_for_their_detector_alone() -> None:
+    given = changed(Settings(), "scenes.detector", "file")
+    keys = {scan_key("fingerprint", given, cuts=mark) for mark in ("one", "two")}
+    assert len(keys) == 2
+    elsewhere = changed(given, "scenes.cuts", "another/place")
+    assert scan_key("fingerprint", elsewhere, cuts="one") in keys
+    assert scan_key("fingerprint", Settings(), cuts="one") == scan_key("fingerprint", Settings())

@@ -44,3 +44,5 @@ def choose_detector(
             return IntervalDetector(settings.interval_seconds)
         case "none":
             return NoDetector()
+        case "file":
+            raise AssertionError("cuts that are given have a detector of their own: see SceneFinder")

@@ -1,0 +1,63 @@
+"""A file of cuts as bytes and as text, whoever made it: bounded, never blocking, and no surprise in it."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import stat
+from hashlib import blake2b
+from pathlib import Path
+
+from corridor_cli.errors import CutFileError
+from corridor_cli.printable import printable
+
+MAX_BYTES = 64 * 1024 * 1024
+_HINT = "Save it as plain UTF-8 text."
+
+
+def read_bytes(path: Path) -> bytes:
+    """All of a regular file of 1 byte to 64 MiB. Raises `CutFileError`."""
+    name = printable(path)
+    try:
+        # O_NONBLOCK: opening a FIFO would wait until somebody writes to it.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise CutFileError(f"{name}: is no regular file", hint="Name a file of cuts.")
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise CutFileError(f"{name}: cannot be read ({reason})", hint="Check the path.") from error
+    if len(data) > MAX_BYTES:
+        raise CutFileError(
+            f"{name}: is larger than {MAX_BYTES // 2**20} MiB, which is what a file of cuts may have",
+            hint="Is it the right file?",
+        )
+    if not data.strip():
+        raise CutFileError(
+            f"{name}: is empty, allowed: at least one cut", hint="For a video of one scene write 0."
+        )
+    return data
+
+
+def mark_of(data: bytes) -> str:
+    """What tells one content from another: 32 hex digits."""
+    return blake2b(data, digest_size=16).hexdigest()
+
+
+def as_text(data: bytes, name: str) -> str:
+    """The bytes as UTF-8 text, without a byte order mark. Raises `CutFileError`."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise CutFileError(f"{name}: is UTF-16, allowed: UTF-8", hint=_HINT)
+    data = data.removeprefix(codecs.BOM_UTF8)
+    at = data.find(b"\0")
+    if at >= 0:
+        raise CutFileError(f"{name}:{_line(data, at)}: holds a zero byte, so it is no text", hint=_HINT)
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise CutFileError(f"{name}:{_line(data, error.start)}: is not UTF-8 text", hint=_HINT) from None
+
+
+def _line(data: bytes, at: int) -> int:
+    return data.count(b"\n", 0, at) + 1
