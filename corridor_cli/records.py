@@ -65,6 +65,10 @@ class ScanFrame(Protocol):
     def rgb(self) -> Pixels: ...
 
 
+StepKind = Literal["same", "new", "unclear"]
+"""What a step over frames leads to: the same scene, a new one, or nobody can say without looking."""
+
+
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
     """Facts the container states about a video; `None` is unknown, never a guess.

@@ -10,7 +10,7 @@ import gc
 import time
 import zlib
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
@@ -53,6 +53,7 @@ from corridor_cli.records import (
 from corridor_cli.scenes.find import FoundScene
 from corridor_cli.scenes.picking import PickedScanFrame
 from corridor_cli.scenes.scores import ScoreLog
+from corridor_cli.scenes.sparse import judge_step
 from corridor_cli.settings import DecodeSettings
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ class _MediaWorker:
 
     def _by_keyframes(self, path: Path, decode: DecodeSettings, full: Reader) -> Reader:
         if self._setup.scenes.detector == "adaptive":
-            return by_keyframes(path, decode, full, self._beat)
+            return by_keyframes(path, decode, full, judge_step, self._beat)
         reason = f"keyframes: the detector {self._setup.scenes.detector} needs every frame"
         full.choice = replace(full.choice, fallbacks=(*full.choice.fallbacks, reason))
         return full
@@ -184,23 +185,26 @@ class _MediaWorker:
 
     def _deliver(self, scenes: list[FoundScene]) -> None:
         for found in scenes:
-            picked = tuple(self._hand_over(pick) for pick in found.picks)
-            scene = found.scene
+            scene, picked = found.scene, tuple(self._hand_over(found.picks))
             self._channel.send(SceneFrames(self._progress.video, scene.index, scene, picked))
 
-    def _hand_over(self, picked: PickedScanFrame) -> PickedFrame:
-        rgb = picked.frame.rgb()
-        pick = Pick(
-            role=picked.role,
-            frame_index=picked.frame.index,
-            time=picked.frame.time,
-            selection_reason=picked.selection_reason,
-            duplicate_of=picked.duplicate_of,
-            rgb_crc32=zlib.crc32(rgb.data),
-        )
-        is_shown = self._slots is not None and pick.duplicate_of is None
-        image = encode_saved(rgb, self._setup.frames)
-        return PickedFrame(pick, self._write(rgb) if is_shown else None, image)
+    def _hand_over(self, picks: Sequence[PickedScanFrame]) -> Iterator[PickedFrame]:
+        last: ScanFrame | None = None
+        for picked in picks:
+            if picked.frame is not last:  # a scene of few frames has one for several roles
+                last = picked.frame
+                rgb = last.rgb()
+                checksum, image = zlib.crc32(rgb.data), encode_saved(rgb, self._setup.frames)
+            pick = Pick(
+                role=picked.role,
+                frame_index=last.index,
+                time=last.time,
+                selection_reason=picked.selection_reason,
+                duplicate_of=picked.duplicate_of,
+                rgb_crc32=checksum,
+            )
+            is_shown = self._slots is not None and pick.duplicate_of is None
+            yield PickedFrame(pick, self._write(rgb) if is_shown else None, image)
 
     def _tell_scores(self, scores: ScoreLog | None, *, is_end: bool = False) -> None:
         if scores and (is_end or len(scores) >= _SCORES_TOGETHER):

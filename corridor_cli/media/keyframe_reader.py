@@ -15,7 +15,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from av.video.frame import VideoFrame
 
 from corridor_cli.errors import DecodeError
@@ -30,33 +29,38 @@ from corridor_cli.records import ReaderChoice, ScanFrame
 from corridor_cli.settings import DecodeSettings
 
 if TYPE_CHECKING:
-    from corridor_cli.records import Pixels
+    from corridor_cli.records import Pixels, StepKind
 
-# Levels of (ΔY + 2ΔU + 2ΔV) / 3 between two pictures. From the first on they differ, and what lies between is
-# decoded; from the second on a keyframe off the regular distance is taken for the scene's first frame.
-DIFFERS = 8.0
-OPENS = 12.0
+    Judge = Callable[[Pixels, Pixels], StepKind]
+
 # Decoded on behind a keyframe that ends a stretch: a cut is judged by what follows it, a fade goes on.
 TAIL_SECONDS = Fraction(1, 2)
+# Behind a scene that begins between two keyframes: as long as a detector takes to tell a cut from a flash.
+HIDDEN_TAIL_SECONDS = Fraction(3, 10)
 
 
-def by_keyframes(path: Path, settings: DecodeSettings, full: Reader, on_beat: Callable[[], None]) -> Reader:
+def by_keyframes(
+    path: Path, settings: DecodeSettings, full: Reader, judge: Judge, on_beat: Callable[[], None]
+) -> Reader:
     """A reader that scans by keyframes, or `full` with the reason why not among its fallbacks.
 
-    `on_beat` is called while packets are read. Raises `MediaError` kinds.
+    `judge` compares the planes of two frames; whoever splits must go by the same. `on_beat` is called while
+    packets are read. Raises `MediaError` kinds.
     """
     index = index_packets(path, full.info, on_beat)
     if isinstance(index, str):
         full.choice = replace(full.choice, fallbacks=(*full.choice.fallbacks, f"keyframes: {index}"))
         return full
     full.close()
-    return KeyframeReader(path, settings, full, index)
+    return KeyframeReader(path, settings, full, index, judge)
 
 
 class KeyframeReader:
     """A `Reader` whose scan leaves frames out; known frames are read as by the reader it stands for."""
 
-    def __init__(self, path: Path, settings: DecodeSettings, full: Reader, index: PacketIndex) -> None:
+    def __init__(
+        self, path: Path, settings: DecodeSettings, full: Reader, index: PacketIndex, judge: Judge
+    ) -> None:
         self.name = "pyav"
         self.info = full.info
         reason = "keyframes first, all frames where neighbouring keyframes differ"
@@ -68,6 +72,7 @@ class KeyframeReader:
         self._settings = settings
         self._full = full
         self._index = index
+        self._judge = judge
         self._converter = Converter(full.info.sample_aspect_ratio)
         self._active: list[Generator[PyavFrame]] = []
 
@@ -119,34 +124,45 @@ class KeyframeReader:
             if before is not None and key.index <= before.index:
                 continue
             frame = None if picture is None else self._frame(key.index, picture)
-            if before is None or (
-                frame is not None and self._may_step(before, frame, keys[number - 1], key, longest)
-            ):
+            if before is None:
                 if frame is None:
                     raise DecodeError(f"{printable(self._path)}: its first keyframe cannot be decoded")
                 before = frame
                 yield before
                 continue
-            until = self._index.time_of(key.index) + TAIL_SECONDS
-            for index, each in stretches.frames_after(before.index, keys[number - 1]):
-                before = self._frame(index, each)
+            opened = keys[number - 1]
+            if opened.hidden_index is not None:
+                before = yield from self._all_frames(
+                    before, opened, self._index.time_of(opened.hidden_index) + HIDDEN_TAIL_SECONDS, stretches
+                )
+            if before.index >= key.index:
+                continue
+            if frame is not None and self._may_step(before, frame, key.index - opened.index < longest):
+                before = frame
                 yield before
-                if before.time >= until:
-                    break
+            else:
+                until = self._index.time_of(key.index) + TAIL_SECONDS
+                before = yield from self._all_frames(before, opened, until, stretches)
         assert before is not None, "an index has keyframes"
         for index, each in stretches.frames_after(before.index, keys[-1]):
             yield self._frame(index, each)
 
-    def _may_step(
-        self, before: PyavFrame, frame: PyavFrame, opened: Keyframe, key: Keyframe, longest: int
-    ) -> bool:
-        """Whether nothing between two frames need be seen: they are alike, or the second opens a scene."""
-        if opened.has_hidden_picture:
-            return False
-        change = _change(before.planes, frame.planes)
-        if change < DIFFERS:
-            return True
-        return change >= OPENS and key.index - opened.index < longest
+    def _all_frames(
+        self, before: PyavFrame, opened: Keyframe, until: Fraction, stretches: _Stretches
+    ) -> Generator[PyavFrame, None, PyavFrame]:
+        """All frames behind `before` up to the first at or after `until`; returns the last one."""
+        for place, each in stretches.frames_after(before.index, opened):
+            before = self._frame(place, each)
+            yield before
+            if before.time >= until:
+                break
+        return before
+
+    def _may_step(self, before: PyavFrame, frame: PyavFrame, is_early: bool) -> bool:
+        """Whether nothing between two frames need be seen: they are alike, or the second, a keyframe set
+        before its time, opens a scene."""
+        kind = self._judge(before.planes, frame.planes)
+        return kind == "same" or (kind == "new" and is_early)
 
     def _frame(self, index: int, picture: VideoFrame) -> PyavFrame:
         frame = PyavFrame(index, self._index.time_of(index), picture, self._converter)
@@ -155,15 +171,6 @@ class KeyframeReader:
 
     def _open(self) -> OpenVideo:
         return open_video(self._path, num_threads=1, max_pixels=self._settings.max_pixels)
-
-
-def _change(before: Pixels, after: Pixels) -> float:
-    """(ΔY + 2ΔU + 2ΔV) / 3 in levels; pictures of another size are another picture."""
-    if before.shape != after.shape:
-        return 255.0
-    difference = np.maximum(before, after) - np.minimum(before, after)
-    y, u, v = difference.reshape(3, -1).mean(axis=1)
-    return float(y + 2 * u + 2 * v) / 3
 
 
 class _Keyframes:

@@ -6,10 +6,11 @@ That holds only where one packet is one shown frame: other files are named with 
 
 from __future__ import annotations
 
+import re
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -31,19 +32,29 @@ CODECS = frozenset({"h264", "hevc", "av1", "mpeg4"})
 # With fewer frames to a keyframe little would be saved.
 MIN_FRAMES_PER_KEYFRAME = 8
 # A packet this large beside the keyframes around it, and beside the usual ones of its own stretch, holds a
-# picture of its own: the start of a scene too short for a keyframe.
+# picture of its own: the start of a scene too short for a keyframe. An encoder sets none soon after another,
+# and there it costs little to look; later ones must also stand out from the other large packets of their
+# stretch, or they are what motion costs.
 INTRA_SHARE = 0.5
 INTRA_TIMES_MEAN = 4.0
+SOON_SECONDS = 1
+SOON_SHARE = 0.33
+SOON_TIMES_MEAN = 3.6
+STANDS_OUT = 2.0
+NUM_LARGEST = 4
+# x264 writes its settings into the first packet: after so many frames comes a keyframe, scene or not.
+X264_KEYINT = re.compile(rb"x264 - core.{0,2000}? keyint=(\d+) ", re.DOTALL)
 BEAT_PACKETS = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Keyframe:
-    """A keyframe's place; `has_hidden_picture` tells that a packet up to the next one is as large as it."""
+    """A keyframe's place, and that of the last frame before the next one whose packet is as large as a
+    keyframe's: another scene may begin there."""
 
     index: int
     pts: int
-    has_hidden_picture: bool
+    hidden_index: int | None
 
 
 @dataclass(slots=True)
@@ -52,19 +63,28 @@ class _Gop:
 
     pts: int
     size: int
-    largest: int = 0
+    largest: list[tuple[int, int]] = field(default_factory=list)  # (size, pts), the largest first
     total: int = 0
     num_others: int = 0
 
-    def take(self, size: int) -> None:
-        self.largest = max(self.largest, size)
+    def take(self, size: int, pts: int) -> None:
         self.total += size
         self.num_others += 1
+        if len(self.largest) < NUM_LARGEST or size > self.largest[-1][0]:
+            self.largest = sorted([*self.largest, (size, pts)], reverse=True)[:NUM_LARGEST]
 
-    def has_hidden_picture(self, next_size: int) -> bool:
-        """Whether one packet is about as large as a keyframe, and unlike the rest."""
-        is_large = self.largest >= INTRA_SHARE * min(self.size, next_size)
-        return is_large and self.largest * self.num_others >= INTRA_TIMES_MEAN * self.total
+    def hidden_pts(self, next_size: int, time_base: Fraction) -> int | None:
+        """The last packet that is about as large as a keyframe, and unlike the rest."""
+        keyframe, mean = min(self.size, next_size), self.total / max(self.num_others, 1)
+        usual = self.largest[-1][0] if len(self.largest) == NUM_LARGEST else 0
+        soon = (SOON_SHARE * keyframe, SOON_TIMES_MEAN * mean)
+        later = (INTRA_SHARE * keyframe, INTRA_TIMES_MEAN * mean, STANDS_OUT * usual)
+        found = [
+            pts
+            for size, pts in self.largest
+            if size >= max(soon if (pts - self.pts) * time_base <= SOON_SECONDS else later)
+        ]
+        return max(found, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +96,13 @@ class PacketIndex:
     time_base: Fraction
     end: Fraction
     is_variable_frame_rate: bool | None
+    keyint: int | None
 
     @property
     def longest_gop(self) -> int:
-        """Frames from one keyframe to the next, at most."""
-        return max(after.index - before.index for before, after in pairwise(self.keyframes))
+        """Frames from one keyframe to the next, at most: as the encoder was told, or as was seen."""
+        seen = max(after.index - before.index for before, after in pairwise(self.keyframes))
+        return max(seen, self.keyint or 0)
 
     def index_of(self, pts: int) -> int | None:
         """The index of the frame with this timestamp; None when no packet has it."""
@@ -127,6 +149,7 @@ class _Packets:
         self._pts = array("q")
         self._last: tuple[int, int] = (0, 0)  # the greatest timestamp, and how long that frame lasts
         self._gops: list[_Gop] = []
+        self._keyint: int | None = None
 
     def take(self, packet: Packet[Any]) -> bool:
         """False when nothing can be built on this file."""
@@ -137,9 +160,11 @@ class _Packets:
         self._pts.append(packet.pts)
         self._last = max(self._last, (packet.pts, packet.duration or 0))
         if packet.is_keyframe:
+            if not self._gops and (told := X264_KEYINT.search(bytes(packet)[:4096])):
+                self._keyint = int(told[1])
             self._gops.append(_Gop(packet.pts, packet.size))
         elif self._gops:
-            self._gops[-1].take(packet.size)
+            self._gops[-1].take(packet.size, packet.pts)
         return True
 
     def index(self, time_base: Fraction, frame_rate: Fraction | None) -> PacketIndex | str:
@@ -157,12 +182,13 @@ class _Packets:
         clock = Clock(time_base, frame_rate)
         for number, stamp in enumerate(pts, start=1):
             clock.place(stamp, self._last[1] if number == num_frames else 0)
-        return PacketIndex(pts, tuple(self._keyframes(pts)), time_base, clock.end(None), clock.is_variable(0))
+        keyframes = tuple(self._keyframes(pts, time_base))
+        return PacketIndex(pts, keyframes, time_base, clock.end(None), clock.is_variable(0), self._keyint)
 
-    def _keyframes(self, pts: array[int]) -> list[Keyframe]:
-        following = [*self._gops[1:], self._gops[-1]]
-        found = [
-            Keyframe(bisect_left(pts, gop.pts), gop.pts, gop.has_hidden_picture(after.size))
-            for gop, after in zip(self._gops, following, strict=True)
-        ]
+    def _keyframes(self, pts: array[int], time_base: Fraction) -> list[Keyframe]:
+        found = []
+        for gop, after in zip(self._gops, [*self._gops[1:], self._gops[-1]], strict=True):
+            hidden = gop.hidden_pts(after.size, time_base)
+            hidden_index = None if hidden is None else bisect_left(pts, hidden)
+            found.append(Keyframe(bisect_left(pts, gop.pts), gop.pts, hidden_index))
         return sorted(found, key=lambda keyframe: keyframe.index)

@@ -7,14 +7,34 @@ to a picture that is alike, or onto the very frame at which another scene begins
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
+from corridor_cli.scenes.blend_kinds import is_new_picture
 from corridor_cli.scenes.detectors.base import Detector, Look, SceneStart
+from corridor_cli.scenes.looks import change_score
 from corridor_cli.scenes.scores import ScoreLog
+from corridor_cli.scenes.thumbs import Thumb, make_thumb
 from corridor_cli.scenes.transitions import Blend, TransitionFinder
 
-# The adaptive detector's own threshold, in the same levels; `KeyframeReader` steps over no smaller change
-# that it has not seen to be none.
-STEP_CHANGE = 12.0
+if TYPE_CHECKING:
+    from corridor_cli.records import Pixels, StepKind
+
+# In the adaptive detector's levels. Below the first two pictures are alike; from the second on they are of
+# two scenes, and between them they are where they do not show the same thing in another light.
+DIFFERS = 8.0
+OPENS = 12.0
+
+
+def judge_step(before: Pixels, after: Pixels) -> StepKind:
+    """What lies between two frames, by their planes; `unclear` where all frames between should be seen."""
+    change = change_score(before, after)
+    if change < DIFFERS:
+        return "same"
+    return "new" if _opens(change, make_thumb(before), make_thumb(after)) else "unclear"
+
+
+def _opens(change: float, before: Thumb, after: Thumb) -> bool:
+    return change >= OPENS or (change >= DIFFERS and is_new_picture(before, after))
 
 
 class SparseDetector:
@@ -38,7 +58,7 @@ class SparseDetector:
             found += self._detector.finish()
             self._detector = self._make_detector()
             self._settled = look.frame_index
-            if look.change >= STEP_CHANGE:
+            if _opens(look.change, self._last.thumb, look.thumb):
                 found.append(SceneStart(look.frame_index, look.time, "cut"))
         self._last = look
         return found + self._detector.push(look)

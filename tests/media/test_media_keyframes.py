@@ -19,6 +19,7 @@ from corridor_cli.media.open_reader import open_reader
 from corridor_cli.media.picks import KnownPick, read_picks
 from corridor_cli.records import ScanFrame
 from corridor_cli.scenes.find import FoundScene, SceneFinder
+from corridor_cli.scenes.sparse import judge_step
 from corridor_cli.settings import DecodeSettings, FrameSettings, SceneSettings
 from tests import clips
 
@@ -49,7 +50,9 @@ def drawn(path: Path, lengths: list[float], dissolves: tuple[int, ...] = (), **h
 
 def opened(path: Path, settings: DecodeSettings | None = None) -> Reader:
     settings = settings or DecodeSettings()
-    return by_keyframes(path, settings, open_reader(path, settings, for_picks=False), lambda: None)
+    return by_keyframes(
+        path, settings, open_reader(path, settings, for_picks=False), judge_step, lambda: None
+    )
 
 
 def found(path: Path, scan: str) -> tuple[list[FoundScene], SceneFinder, Reader, list[ScanFrame]]:
