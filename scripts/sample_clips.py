@@ -8,7 +8,6 @@ but the code; the bytes of a file also depend on the encoder's version.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from typing import Any
 import av
 import numpy as np
 from PIL import Image, ImageDraw
+from quiet_encoders import QUIET, usual_priority
 
 Colour = tuple[int, int, int]
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
@@ -37,10 +37,6 @@ COLOURS: dict[str, Colour] = {
     "gray": (128, 128, 128),
     "black": (12, 12, 12),
 }
-
-# Encoders that print a banner of their own are told to be quiet.
-QUIET: dict[str, dict[str, str]] = {"libx265": {"x265-params": "log-level=none:pools=none:frame-threads=1"}}
-os.environ.setdefault("SVT_LOG", "1")
 
 
 @dataclass(frozen=True)
@@ -159,6 +155,7 @@ def write_tone(container: av.container.OutputContainer, stream: Any, seconds: fl
     container.mux(stream.encode(None))
 
 
+@usual_priority()
 def write_video(path: Path, pictures: Iterable[tuple[Fraction, Pixels]], how: Encoding | None = None) -> Path:
     """Encode (time, RGB picture) pairs into `path`; the container follows from its extension."""
     how = how or Encoding()

@@ -1,13 +1,31 @@
-"""What is said where torchcodec is missing."""
+"""For all tests: their order, their threads, and what is said where torchcodec is missing."""
 
 from __future__ import annotations
 
 import os
+import sys
 
 import pytest
 
 # Where torchcodec belongs to the machine (`.ci/run` says so), its absence is a failure and no reason to skip.
 REQUIRED = os.environ.get("REQUIRE_TORCHCODEC") == "1"
+
+# Rooms whose files take longest. They begin, so that no process is left with one while the others are idle.
+LONG = ("scripts", "pipeline", "engine", "hosts")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    rank = {room: number for number, room in enumerate(LONG)}
+    items.sort(key=lambda item: rank.get(item.path.parent.name, len(LONG)))
+
+
+def pytest_collection_finish() -> None:
+    """One thread for arithmetic: models here are small, and threads that find the processors busy spin.
+
+    Two training steps took 10 s on one thread, and minutes on two beside other work on both of two cores.
+    """
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

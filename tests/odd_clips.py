@@ -13,6 +13,7 @@ import av
 import numpy as np
 from av.stream import Disposition
 from numpy.typing import NDArray
+from quiet_encoders import usual_priority
 from sample_clips import Encoding, Pixels, SceneRecipe, add_video, draw_scene, write_video
 
 from tests.clips import X264, solid
@@ -44,6 +45,7 @@ def frame_of(values: Values, pixel_format: str) -> av.VideoFrame:
     return frame
 
 
+@usual_priority()
 def write_frames(path: Path, frames: Iterable[av.VideoFrame], how: Encoding, **tags: int) -> Path:
     """Encode frames as they are; `tags` are attributes of the encoder, such as `color_trc`."""
     with av.open(str(path), "w") as container:

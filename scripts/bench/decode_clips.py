@@ -9,7 +9,8 @@ from pathlib import Path
 import av
 import numpy as np
 from PIL import Image, ImageFilter
-from sample_clips import QUIET, Pixels
+from quiet_encoders import QUIET, usual_priority
+from sample_clips import Pixels
 
 SIZES = {480: (854, 480), 720: (1280, 720), 1080: (1920, 1080), 2160: (3840, 2160)}
 ENCODERS = {
@@ -22,6 +23,7 @@ CONTAINERS = {"h264": "mp4", "hevc": "mp4", "vp9": "webm", "av1": "mkv"}
 RATE = Fraction(30)
 
 
+@usual_priority()
 def draw_busy(folder: Path, codec: str, size: tuple[int, int], num_frames: int) -> Path:
     """Encode such a clip, marked as BT.709, keyframes every four seconds; what is there is kept."""
     name, options = ENCODERS[codec]

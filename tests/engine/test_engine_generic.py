@@ -243,11 +243,10 @@ def test_the_choice_is_told(foreign: tuple[str, Path], store: DictStore, listene
     assert info.reasons[0].startswith("engine: generic, because its ")
     assert info.degraded == (f"the slower generic engine ran, {info.reasons[0].partition(', ')[2]}",)
     assert info.environment["checkpoint"] == read_checkpoint(str(foreign[1]), None).identity
-    asked = create_engine(settings_for(foreign[1], engine="generic"), store, listener).start()
+    one = {"engine": "generic", "batch_size": 1}  # the least to be tried out at a start
+    asked = create_engine(settings_for(foreign[1], **one), store, listener).start()
     assert (asked.reasons[0], asked.degraded) == ("engine: generic, as set", ())
-    small = create_engine(
-        settings_for(foreign[1], engine="generic", precision="int8"), store, listener
-    ).start()
+    small = create_engine(settings_for(foreign[1], **one, precision="int8"), store, listener).start()
     assert small.degraded == (f"{small.dtype} ran in place of int8, which only the local engine has",)
     assert create_engine(settings_for("tiny"), store, listener).start().engine == "local"
 

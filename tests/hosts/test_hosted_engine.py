@@ -123,6 +123,7 @@ def test_a_request_that_kills_twice_is_set_aside_and_the_others_are_answered(
     assert poisoned.engine.num_restarts == 2
 
 
+@pytest.mark.alone
 def test_a_silent_host_is_killed_and_replaced_until_the_limit(bench: Callable[..., Bench]) -> None:
     limits = ErrorSettings(engine_stall_seconds=3.0, engine_restarts=1)
     stuck = bench(replace(ECHO, echo={"hang_after": 0}), limits)
@@ -139,6 +140,7 @@ def test_settings_an_engine_refuses_are_told_without_a_traceback(bench: Callable
     assert refused.restarts == []
 
 
+@pytest.mark.alone
 def test_a_host_that_hangs_while_it_loads_is_replaced(bench: Callable[..., Bench]) -> None:
     frozen = bench(ECHO, ErrorSettings(engine_stall_seconds=3.0))
     frozen.engine.launch()
@@ -153,6 +155,7 @@ def test_a_host_that_hangs_while_it_loads_is_replaced(bench: Callable[..., Bench
     assert len(frozen.caption_all(range(2))) == 2
 
 
+@pytest.mark.alone
 def test_while_main_does_not_listen_nobody_counts_as_silent(
     bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,6 +49,7 @@ def scan(pool: MediaPool, path: Path) -> ScanEnd:
     raise AssertionError("no end")
 
 
+@pytest.mark.alone
 def test_a_stopped_worker_is_lost_only_while_main_listens(
     pool: MediaPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -63,6 +63,7 @@ def test_a_limit_ends_the_scan_after_what_is_allowed(
     assert (len(frames), error) == (70, None)
 
 
+@pytest.mark.alone
 def test_a_limit_of_time_counts_work_and_not_waiting(clip: Clip) -> None:
     path, limits, clock = clip("h264.mp4"), DecodeSettings(max_seconds=0.3), BusyClock()
     reader = open_reader(path, limits, for_picks=False)

@@ -73,6 +73,7 @@ def test_a_limit_that_stops_the_probe_itself(folder: Path, capsys: pytest.Captur
     assert "have 160×120, more than the 100 pixels allowed by decode.max_pixels" in capsys.readouterr().out
 
 
+@pytest.mark.alone
 def test_a_file_that_hangs_the_decoder_is_reported(folder: Path) -> None:
     mark = f"hang-{os.getpid()}"
     limits = ["--set", "decode.stall_seconds=1", "--set", "decode.workers=1"]

@@ -382,6 +382,7 @@ def test_a_lost_worker_costs_nothing(two: Path, tmp_path: Path) -> None:
         assert (straight / name).read_bytes() == (lossy / name).read_bytes()
 
 
+@pytest.mark.alone
 def test_ctrl_c_tells_what_was_found(two: Path, tmp_path: Path) -> None:
     mark = f"ctrl-c-{os.getpid()}"
     process = start(["scenes", two, "--json", "--output", tmp_path, "--workers", "1"], mark=mark)

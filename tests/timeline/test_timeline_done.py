@@ -149,6 +149,7 @@ def test_a_folder_in_its_place_is_a_storage_error(layout: OutputLayout) -> None:
         state(layout)
 
 
+@pytest.mark.alone
 def test_a_thousand_finished_videos_are_told_in_a_moment(layout: OutputLayout) -> None:
     document = json.loads(timeline_bytes(timeline(), indent=2))
     document["scenes"] *= 60  # about 200 kB: ten minutes of video
