@@ -13,20 +13,17 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from av.video.frame import VideoFrame
-
 from corridor_cli.errors import DecodeError
 from corridor_cli.media.clock import Clock
-from corridor_cli.media.colour import MATRICES
 from corridor_cli.media.decoding import packet_times
-from corridor_cli.media.picture import Converter, square
+from corridor_cli.media.picture import Converter
+from corridor_cli.media.rgb_frame import RgbFrame
 from corridor_cli.printable import printable
 from corridor_cli.records import ReaderChoice, VideoInfo
 from corridor_cli.settings import DecodeSettings
 
 if TYPE_CHECKING:
-    from corridor_cli.records import Pixels
+    pass
 
 try:
     import decord
@@ -95,41 +92,6 @@ def choose_context(device: str, *, is_forced: bool) -> tuple[Any, str]:
     return decord.cpu(0), "on the CPU" if device == "auto" else f"on the CPU ({missing})"
 
 
-class DecordFrame:
-    """A `ScanFrame` over RGB pixels that decord has turned upright already."""
-
-    __slots__ = ("_converter", "_info", "_pixels", "_planes", "index", "time")
-
-    def __init__(
-        self, index: int, time: Fraction, pixels: Pixels, info: VideoInfo, converter: Converter
-    ) -> None:
-        self.index = index
-        self.time = time
-        self._pixels = pixels
-        self._info = info
-        self._converter = converter
-        self._planes: Pixels | None = None
-
-    @property
-    def size_px(self) -> tuple[int, int]:
-        """(width, height) as decoded."""
-        height, width, _ = self._pixels.shape
-        return width, height
-
-    @property
-    def planes(self) -> Pixels:
-        """uint8 (3, h, w): Y, U, V at most 128 px wide, as coded: the turn is undone."""
-        if self._planes is None:
-            coded = np.ascontiguousarray(np.rot90(self._pixels, self._info.rotation_degrees // 90))
-            frame = VideoFrame.from_ndarray(coded, format="rgb24")
-            self._planes = self._converter.planes(frame, MATRICES.get(self._info.matrix))
-        return self._planes
-
-    def rgb(self) -> Pixels:
-        """uint8 (H, W, 3) at full size, as it is to be seen."""
-        return square(self._pixels, self._info.sample_aspect_ratio)
-
-
 class DecordReader:
     """Reader over decord. Opening it reads the whole file's index, so errors come early."""
 
@@ -141,7 +103,7 @@ class DecordReader:
         self.end: Fraction | None = None
         self.is_variable_frame_rate: bool | None = None
         self._path = path
-        self._active: list[Generator[DecordFrame]] = []  # generators that end with the reader
+        self._active: list[Generator[RgbFrame]] = []  # generators that end with the reader
         context, place = choose_context(settings.device, is_forced=settings.reader == "decord")
         self.choice = ReaderChoice(choice.name, f"{choice.reason}, {place}", choice.fallbacks)
         num_threads = 1 if settings.threads == "auto" else settings.threads
@@ -151,12 +113,12 @@ class DecordReader:
         except DECORD_ERRORS as error:
             raise self._failed(error) from error
 
-    def read_frames(self) -> Iterator[DecordFrame]:
+    def read_frames(self) -> Iterator[RgbFrame]:
         """All frames in order. Times come from the packets' timestamps, which must agree with decord's."""
         self._active.append(self._scan())
         return self._active[-1]
 
-    def _scan(self) -> Generator[DecordFrame]:
+    def _scan(self) -> Generator[RgbFrame]:
         times = packet_times(self._path)
         if len(times.starts) != len(self._starts):
             counts = f"decord counts {len(self._starts)} frames, the file {len(times.starts)}"
@@ -169,7 +131,7 @@ class DecordReader:
                 time = clock.place(pts, duration)
                 num_frames += 1
                 self._require_time(index, time)
-                yield DecordFrame(index, time, pixels, self.info, converter)
+                yield RgbFrame(index, time, pixels, self.info, converter)
         except END_ERRORS as error:
             raise self._failed(error) from error
         finally:
@@ -178,12 +140,12 @@ class DecordReader:
                 self.is_variable_frame_rate = clock.is_variable(num_lost=0)
             self.warnings += clock.warnings
 
-    def read_frames_at(self, wanted: Sequence[tuple[int, Fraction]]) -> Iterator[DecordFrame]:
+    def read_frames_at(self, wanted: Sequence[tuple[int, Fraction]]) -> Iterator[RgbFrame]:
         """The frames with these (index, time) pairs, fetched in batches of at most 64 MiB."""
         self._active.append(self._fetch(wanted))
         return self._active[-1]
 
-    def _fetch(self, wanted: Sequence[tuple[int, Fraction]]) -> Generator[DecordFrame]:
+    def _fetch(self, wanted: Sequence[tuple[int, Fraction]]) -> Generator[RgbFrame]:
         for index, time in wanted:
             self._require_time(index, time)
         converter = Converter()
@@ -196,7 +158,7 @@ class DecordReader:
             except DECORD_ERRORS as error:
                 raise self._failed(error) from error
             for (index, time), pixels in zip(some, batch, strict=True):
-                yield DecordFrame(index, time, pixels, self.info, converter)
+                yield RgbFrame(index, time, pixels, self.info, converter)
 
     def _require_time(self, index: int, time: Fraction) -> None:
         if index >= len(self._starts):

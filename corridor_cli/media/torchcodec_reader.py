@@ -12,22 +12,17 @@ from fractions import Fraction
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from av.video.frame import VideoFrame
+from typing import Any
 
 from corridor_cli.errors import DecodeError
 from corridor_cli.media.clock import Clock
-from corridor_cli.media.colour import MATRICES, UNMARKED_HD, as_bt709, limited_yuv
+from corridor_cli.media.colour import UNMARKED_HD
 from corridor_cli.media.decoding import packet_times
-from corridor_cli.media.picture import Converter, plane_size, square
+from corridor_cli.media.picture import Converter
+from corridor_cli.media.rgb_frame import CardFrame, RgbFrame
 from corridor_cli.printable import printable
 from corridor_cli.records import ReaderChoice, VideoInfo
 from corridor_cli.settings import DecodeSettings
-
-if TYPE_CHECKING:
-    from corridor_cli.records import Pixels
 
 # torch reports what its operators raise as RuntimeError, wrong indices as IndexError or ValueError.
 TORCHCODEC_ERRORS: tuple[type[Exception], ...] = (RuntimeError, IndexError, ValueError, AssertionError)
@@ -88,77 +83,6 @@ def choose_torch_device(settings: DecodeSettings) -> tuple[str, str]:
     return f"cuda:{number}", ""
 
 
-class TorchcodecFrame:
-    """A `ScanFrame` over RGB pixels that torchcodec has turned upright already, on the CPU or a card."""
-
-    __slots__ = ("_converter", "_info", "_pixels", "_planes", "index", "time")
-
-    def __init__(
-        self, index: int, time: Fraction, pixels: Any, info: VideoInfo, converter: Converter
-    ) -> None:
-        self.index = index
-        self.time = time
-        self._pixels = pixels
-        self._info = info
-        self._converter = converter
-        self._planes: Pixels | None = None
-
-    @property
-    def size_px(self) -> tuple[int, int]:
-        """(width, height) as decoded."""
-        height, width, _ = self._pixels.shape
-        return width, height
-
-    @property
-    def planes(self) -> Pixels:
-        """uint8 (3, h, w): Y, U, V at most 128 px wide, as coded: the turn is undone."""
-        if self._planes is None:
-            num_turns = self._info.rotation_degrees // 90
-            if self._pixels.device.type == "cpu":
-                coded = np.ascontiguousarray(np.rot90(self._pixels.numpy(), num_turns))
-                frame = VideoFrame.from_ndarray(coded, format="rgb24")
-                self._planes = self._converter.planes(frame, MATRICES.get(self._info.matrix))
-            else:
-                self._planes = planes_on_device(self._pixels, num_turns, self._info.matrix)
-        return self._planes
-
-    def rgb(self) -> Pixels:
-        """uint8 (H, W, 3) at full size in host memory, as it is to be seen."""
-        pixels: Pixels = np.ascontiguousarray(self._pixels.cpu().numpy())
-        if UNMARKED_HD in self._info.picture_needs:
-            pixels = as_bt709(pixels)
-        return square(pixels, self._info.sample_aspect_ratio)
-
-
-def planes_on_device(pixels: Any, num_turns: int, matrix: int) -> Pixels:
-    """uint8 (3, h, w) Y, U, V of an RGB tensor (H, W, 3), shrunk where it lies; only that is copied."""
-    import torch
-
-    coded = torch.rot90(pixels, num_turns).permute(2, 0, 1)
-    width, height = plane_size(coded.shape[2], coded.shape[1])
-    full_height, full_width = coded.shape[1:]
-    # Where swscale's FAST_BILINEAR samples, so that a card's scan finds what the processor's does.
-    step = (full_width - 2) / (width - 2) if width > 2 else full_width / width
-    small = _sampled(_sampled(coded, 1, height, full_height / height), 2, width, step)
-    shares, offsets = (torch.tensor(each, dtype=torch.float32) for each in limited_yuv(matrix))
-    planes = torch.tensordot(shares.to(small.device), small, 1) + offsets.to(small.device)[:, None, None]
-    result: Pixels = planes.round_().clamp_(0, 255).to(torch.uint8).cpu().numpy()
-    return result
-
-
-def _sampled(picture: Any, axis: int, number: int, step: float) -> Any:
-    """`number` rows or columns of (3, h, w), `step` apart, each between its two neighbours."""
-    import torch
-
-    last = picture.shape[axis] - 1
-    places = ((torch.arange(number, device=picture.device) + 0.5) * step - 0.5).clamp(0, last)
-    before = places.long()
-    after = (before + 1).clamp(max=last)
-    share = (places - before).view([-1 if each == axis else 1 for each in range(3)])
-    one, other = (picture.index_select(axis, each).float() for each in (before, after))
-    return one + share * (other - one)
-
-
 class TorchcodecReader:
     """Reader over torchcodec. Opening it reads the whole file's index, so errors come early."""
 
@@ -170,7 +94,7 @@ class TorchcodecReader:
         self.end: Fraction | None = None
         self.is_variable_frame_rate: bool | None = None
         self._path = path
-        self._active: list[Generator[TorchcodecFrame]] = []  # generators that end with the reader
+        self._active: list[Generator[RgbFrame]] = []  # generators that end with the reader
         decoder_type, missing = load_torchcodec()
         if decoder_type is None:
             raise DecodeError(f"{printable(path)}: {missing}")
@@ -199,12 +123,12 @@ class TorchcodecReader:
             place += f" ({no_card})"
         self.choice = ReaderChoice(choice.name, f"{choice.reason}, {place}", choice.fallbacks)
 
-    def read_frames(self) -> Iterator[TorchcodecFrame]:
+    def read_frames(self) -> Iterator[RgbFrame]:
         """All frames in order. Times come from the packets' timestamps, which must agree with its own."""
         self._active.append(self._scan())
         return self._active[-1]
 
-    def _scan(self) -> Generator[TorchcodecFrame]:
+    def _scan(self) -> Generator[RgbFrame]:
         times = self._times
         clock, converter, num_frames = Clock(times.time_base, self.info.frame_rate), Converter(), 0
         try:
@@ -212,29 +136,29 @@ class TorchcodecReader:
                 pixels = self._decode(index, pts * times.time_base)
                 time = clock.place(pts, duration)
                 num_frames += 1
-                yield TorchcodecFrame(index, time, pixels, self.info, converter)
+                yield self._frame(index, time, pixels, converter)
         finally:
             if num_frames:
                 self.end = clock.end(self.info.duration_seconds_from_header)
                 self.is_variable_frame_rate = clock.is_variable(num_lost=0)
             self.warnings += clock.warnings
 
-    def read_frames_at(self, wanted: Sequence[tuple[int, Fraction]]) -> Iterator[TorchcodecFrame]:
+    def read_frames_at(self, wanted: Sequence[tuple[int, Fraction]]) -> Iterator[RgbFrame]:
         """The frames with these (index, time) pairs, one after the other."""
         self._active.append(self._fetch(wanted))
         return self._active[-1]
 
-    def _fetch(self, wanted: Sequence[tuple[int, Fraction]]) -> Generator[TorchcodecFrame]:
+    def _fetch(self, wanted: Sequence[tuple[int, Fraction]]) -> Generator[RgbFrame]:
         converter = Converter()
         for index, time in wanted:
             if index >= len(self._times.starts):
                 there = f"has {len(self._times.starts)} packets, none for a frame {index}"
                 raise DecodeError(f"{printable(self._path)}: {there}")
             pixels = self._decode(index, self._times.starts[0] * self._times.time_base + time)
-            yield TorchcodecFrame(index, time, pixels, self.info, converter)
+            yield self._frame(index, time, pixels, converter)
 
     def _decode(self, index: int, stamp: Fraction) -> Any:
-        """The frame's pixels, if it has the timestamp it should have; else `DecodeError`."""
+        """The frame's pixels, a tensor, if it has the timestamp it should have; else `DecodeError`."""
         try:
             frame = self._video.get_frame_at(index)
         except TORCHCODEC_ERRORS as error:
@@ -243,6 +167,11 @@ class TorchcodecReader:
             places = f"at {frame.pts_seconds:.3f} s, not {float(stamp):.3f} s"
             raise DecodeError(f"{printable(self._path)}: torchcodec's frame {index} is {places}")
         return frame.data
+
+    def _frame(self, index: int, time: Fraction, pixels: Any, converter: Converter) -> RgbFrame:
+        if pixels.device.type == "cpu":
+            return RgbFrame(index, time, pixels.numpy(), self.info, converter)
+        return CardFrame(index, time, pixels, self.info, converter)
 
     def _failed(self, error: Exception) -> DecodeError:
         """torchcodec's message without its file names and stack."""

@@ -24,6 +24,7 @@ from corridor_cli.media.limits import BusyClock, within_limits
 from corridor_cli.media.open_reader import open_reader
 from corridor_cli.media.picks import KnownPick, read_picks
 from corridor_cli.media.picture import Converter
+from corridor_cli.media.rgb_frame import planes_on_device
 from corridor_cli.settings import DecodeSettings
 from tests import clips
 
@@ -206,7 +207,7 @@ def test_planes_made_on_a_card_are_those_of_the_cpu(matrix: int, num_turns: int)
     picture = np.asarray(Image.fromarray(blocks).resize((1280, 720), Image.Resampling.BICUBIC)).copy()
     coded = np.ascontiguousarray(np.rot90(picture, num_turns))
     expected = Converter().planes(VideoFrame.from_ndarray(coded, format="rgb24"), MATRICES.get(matrix))
-    planes = torchcodec_reader.planes_on_device(torch.from_numpy(picture), num_turns, matrix)
+    planes = planes_on_device(torch.from_numpy(picture), num_turns, matrix)
     assert planes.shape == expected.shape
     assert planes.dtype == np.uint8
     assert np.abs(planes.astype(int) - expected).mean() < 1.5

@@ -1,0 +1,101 @@
+"""Frames of readers that give RGB, turned upright already: in main memory, or on a card."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from av.video.frame import VideoFrame
+
+from corridor_cli.media.colour import MATRICES, UNMARKED_HD, as_bt709, limited_yuv
+from corridor_cli.media.picture import Converter, plane_size, square
+from corridor_cli.records import VideoInfo
+
+if TYPE_CHECKING:
+    from corridor_cli.records import Pixels
+
+
+class RgbFrame:
+    """A `ScanFrame` over pixels uint8 (H, W, 3)."""
+
+    __slots__ = ("_converter", "_info", "_pixels", "_planes", "index", "time")
+
+    def __init__(
+        self, index: int, time: Fraction, pixels: Any, info: VideoInfo, converter: Converter
+    ) -> None:
+        self.index = index
+        self.time = time
+        self._pixels = pixels
+        self._info = info
+        self._converter = converter
+        self._planes: Pixels | None = None
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """(width, height) as decoded."""
+        height, width, _ = self._pixels.shape
+        return width, height
+
+    @property
+    def planes(self) -> Pixels:
+        """uint8 (3, h, w): Y, U, V at most 128 px wide, as coded: the turn is undone."""
+        if self._planes is None:
+            self._planes = self._coded_planes(self._info.rotation_degrees // 90)
+        return self._planes
+
+    def rgb(self) -> Pixels:
+        """uint8 (H, W, 3) at full size in main memory, as it is to be seen."""
+        pixels = self._in_main_memory()
+        if UNMARKED_HD in self._info.picture_needs:
+            pixels = as_bt709(pixels)
+        return square(pixels, self._info.sample_aspect_ratio)
+
+    def _coded_planes(self, num_turns: int) -> Pixels:
+        coded = np.ascontiguousarray(np.rot90(self._pixels, num_turns))
+        frame = VideoFrame.from_ndarray(coded, format="rgb24")
+        return self._converter.planes(frame, MATRICES.get(self._info.matrix))
+
+    def _in_main_memory(self) -> Pixels:
+        return np.ascontiguousarray(self._pixels)
+
+
+class CardFrame(RgbFrame):
+    """The same over a torch tensor on a CUDA device, where its planes are made too."""
+
+    __slots__ = ()
+
+    def _coded_planes(self, num_turns: int) -> Pixels:
+        return planes_on_device(self._pixels, num_turns, self._info.matrix)
+
+    def _in_main_memory(self) -> Pixels:
+        return np.ascontiguousarray(self._pixels.cpu().numpy())
+
+
+def planes_on_device(pixels: Any, num_turns: int, matrix: int) -> Pixels:
+    """uint8 (3, h, w) Y, U, V of an RGB tensor (H, W, 3), shrunk where it lies; only that is copied."""
+    import torch
+
+    coded = torch.rot90(pixels, num_turns).permute(2, 0, 1)
+    width, height = plane_size(coded.shape[2], coded.shape[1])
+    full_height, full_width = coded.shape[1:]
+    # Where swscale's FAST_BILINEAR samples, so that a card's scan finds what the processor's does.
+    step = (full_width - 2) / (width - 2) if width > 2 else full_width / width
+    small = _sampled(_sampled(coded, 1, height, full_height / height), 2, width, step)
+    shares, offsets = (torch.tensor(each, dtype=torch.float32) for each in limited_yuv(matrix))
+    planes = torch.tensordot(shares.to(small.device), small, 1) + offsets.to(small.device)[:, None, None]
+    result: Pixels = planes.round_().clamp_(0, 255).to(torch.uint8).cpu().numpy()
+    return result
+
+
+def _sampled(picture: Any, axis: int, number: int, step: float) -> Any:
+    """`number` rows or columns of (3, h, w), `step` apart, each between its two neighbours."""
+    import torch
+
+    last = picture.shape[axis] - 1
+    places = ((torch.arange(number, device=picture.device) + 0.5) * step - 0.5).clamp(0, last)
+    before = places.long()
+    after = (before + 1).clamp(max=last)
+    share = (places - before).view([-1 if each == axis else 1 for each in range(3)])
+    one, other = (picture.index_select(axis, each).float() for each in (before, after))
+    return one + share * (other - one)
