@@ -28,8 +28,8 @@ FITTING_SHARE = 0.8
 # must lose contrast half-way, as the mixture of two unlike pictures does (a half of it) and what a camera
 # sees on its way does not.
 MAX_CLEAR_RESIDUAL = 0.10
-MAX_RESIDUAL = 0.25
-MIN_CONTRAST_LOSS = 0.2
+# (residual at most, contrast loss at least)
+MIXTURES = ((0.25, 0.2), (0.35, 0.3))
 
 
 def classify(thumbs: Sequence[Thumb]) -> Direction | None:
@@ -68,7 +68,8 @@ def _is_mixture(thumbs: Sequence[Thumb]) -> bool:
     residual = float(np.sqrt(np.maximum(squares, 0)).mean())
     if residual <= MAX_CLEAR_RESIDUAL:
         return True
-    return residual <= MAX_RESIDUAL and _contrast_loss(thumbs, weights) >= MIN_CONTRAST_LOSS
+    loss = _contrast_loss(thumbs, weights)
+    return any(residual <= most and loss >= least for most, least in MIXTURES)
 
 
 def _contrast_loss(thumbs: Sequence[Thumb], weights: NDArray[np.float64]) -> float:
