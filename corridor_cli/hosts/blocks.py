@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 from corridor_cli.errors import MediaError
+from corridor_cli.records import ScanFrame
 
 T = TypeVar("T")
 
@@ -17,6 +18,18 @@ TOGETHER_BYTES = 24 * 2**20
 def num_together(width_px: int, height_px: int) -> int:
     """How many decoded pictures of this size may be held at once, at 1.5 bytes a pixel."""
     return max(1, min(MAX_TOGETHER, 2 * TOGETHER_BYTES // max(1, 3 * width_px * height_px)))
+
+
+def converted(frames: Iterator[ScanFrame]) -> Iterator[ScanFrame]:
+    """The same frames with their planes made: in the middle of a block, a picture that cannot be converted
+    would cost those before it as well."""
+    for frame in frames:
+        try:
+            _ = frame.planes
+        except MediaError as error:
+            error.at = frame.time
+            raise
+        yield frame
 
 
 def in_blocks(items: Iterator[T], size: int) -> Iterator[list[T]]:

@@ -17,17 +17,18 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from corridor_cli.errors import CutFileError, LimitError, MediaError
-from corridor_cli.hosts.blocks import in_blocks, num_together
+from corridor_cli.errors import CutFileError, MediaError
+from corridor_cli.hosts.blocks import converted, in_blocks, num_together
 from corridor_cli.hosts.channel import Channel, Inbox
 from corridor_cli.hosts.confine import confine
 from corridor_cli.hosts.messages import WorkerSetup
 from corridor_cli.hosts.process import enter_child
 from corridor_cli.hosts.read_ahead import num_ahead, read_ahead
 from corridor_cli.hosts.scan_cuts import cut_notes, make_finder
-from corridor_cli.hosts.scan_ends import end_of_scan, end_without_frames, error_info, guarded
+from corridor_cli.hosts.scan_ends import end_of_frames, end_of_scan, end_without_frames, error_info, guarded
 from corridor_cli.hosts.slots import Slots
 from corridor_cli.media.base import Reader
+from corridor_cli.media.clock import FALLBACK_INTERVAL
 from corridor_cli.media.describe import describe_video
 from corridor_cli.media.keyframe_reader import by_keyframes
 from corridor_cli.media.limits import BusyClock, within_limits
@@ -139,7 +140,7 @@ class _MediaWorker:
         end = Fraction(0)
         try:
             with closing(self._frames(reader)) as frames:
-                watched = self._beating(within_limits(frames, Path(job.path), decode, self._clock))
+                watched = self._beating(converted(within_limits(frames, Path(job.path), decode, self._clock)))
                 for block in in_blocks(watched, num_together(reader.info.width_px, reader.info.height_px)):
                     before = block[-2].time if len(block) > 1 else end
                     end, interval = block[-1].time, block[-1].time - before
@@ -147,12 +148,11 @@ class _MediaWorker:
                     self._tell_scores(scores)
         except MediaError as error:
             problem = error_info(error, job.path)
-            stopped_at = error.at if isinstance(error, LimitError) else None
+            stopped_at = error.at
         reader.close()  # a reader that was stopped measures what it has seen when it is closed
         if self._progress.num_frames:
-            # Stopped in mid-file, the reader has measured no end: the last frame lasts as the one before.
-            measured = stopped_at or reader.end
-            end = measured if measured is not None else end + interval
+            known = end_of_frames(reader, self._progress.num_frames, stopped_at)
+            end = known or end + (interval or FALLBACK_INTERVAL)
             last = finder.finish(end)
             if problem is None:
                 notes, problem = cut_notes(finder, job.path)
