@@ -16,6 +16,8 @@ from corridor_cli.records import GivenCuts
 MISSING = "opentimelineio is not installed, which reads .otio files"
 MISSING_HINT = "Install it: pip install 'vlmtl[otio]'. Or export an EDL, which needs nothing."
 
+_HINT = "Export it again from the editor."
+
 _NTSC = Fraction(1000, 1001)
 # What its readers in C++ and Python raise besides errors of their own, for a file that is wrong.
 _RAISED = (ValueError, TypeError, LookupError, AttributeError, RuntimeError, ArithmeticError)
@@ -38,12 +40,13 @@ def read_otio(text: str, name: str) -> GivenCuts:
         # Not through its adapters: they would load whatever plugins the environment names.
         timeline = otio.core.deserialize_json_from_string(text)
         if not isinstance(timeline, otio.schema.Timeline):
-            raise CutFileError(f"{name}: holds a {type(timeline).__name__}, allowed: a Timeline")
+            kind = type(timeline).__name__
+            raise CutFileError(f"{name}: holds a {kind}, allowed: a Timeline", hint=_HINT)
         events = _events(otio, timeline)
     except (otio.exceptions.OTIOError, *_RAISED) as error:
         raise CutFileError(
             f"{name}: is no OTIO timeline that can be read: {shortened(str(error), 200)}",
-            hint="Export it again from the editor.",
+            hint=_HINT,
         ) from error
     if not events:
         raise CutFileError(f"{name}: holds no clip on a video track", hint="Is it the right file?")
