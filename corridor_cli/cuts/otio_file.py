@@ -18,6 +18,10 @@ MISSING_HINT = "Install it: pip install 'vlmtl[otio]'. Or export an EDL, which n
 
 _HINT = "Export it again from the editor."
 
+# Beyond these no float holds the seconds any more, and nobody means them.
+_MIN_RATE = 1e-3
+_MAX_SECONDS = 1e9
+
 _NTSC = Fraction(1000, 1001)
 # What its readers in C++ and Python raise besides errors of their own, for a file that is wrong.
 _RAISED = (ValueError, TypeError, LookupError, AttributeError, RuntimeError, ArithmeticError)
@@ -85,7 +89,8 @@ def _source_of(item: Any) -> str:
 
 def _seconds(time: Any) -> Fraction:
     """Exact seconds; the format has its rates as floats."""
-    if not (math.isfinite(time.value) and math.isfinite(time.rate) and time.rate > 0):
+    is_sane = math.isfinite(time.value) and math.isfinite(time.rate) and time.rate >= _MIN_RATE
+    if not is_sane or abs(time.value) > _MAX_SECONDS * time.rate:
         raise ValueError(f"the time {time.value} at a rate of {time.rate}")
     return Fraction(time.value) / _exact(time.rate)
 

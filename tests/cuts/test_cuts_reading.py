@@ -262,6 +262,14 @@ def before_its_media(track: Any, at: Any) -> None:
     track[0].source_range = otio.opentime.TimeRange(at(3590), at(1))
 
 
+def of_another_age(track: Any, at: Any) -> None:
+    track[0].source_range = otio.opentime.TimeRange(otio.opentime.RationalTime(1e308, 1e-3), at(1))
+
+
+def without_a_rate(track: Any, at: Any) -> None:
+    track[0].source_range = otio.opentime.TimeRange(otio.opentime.RationalTime(5, 1e-9), at(1))
+
+
 BAD_EDITS = {
     "a.edl": {
         "TITLE: nothing\n": "holds no video event of an EDL",
@@ -281,6 +289,8 @@ BAD_EDITS = {
         '{"OTIO_SCHEMA": "Clip.1"}': "holds a Clip, allowed: a Timeline",
         str(otio.schema.Timeline().to_json_string()): "holds no clip on a video track",
         made(before_its_media): "item 1 of its video track begins 10.010 s before the media does",
+        made(of_another_age): r"the time 1e\+308 at a rate of 0\.001",
+        made(without_a_rate): "the time 5.0 at a rate of 1e-09",
         made(lambda track, at: track.clear()): "holds no clip",
         json.dumps({"OTIO_SCHEMA": "Timeline.1", "tracks": 7}): "is no OTIO timeline",
     },
