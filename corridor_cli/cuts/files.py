@@ -15,6 +15,9 @@ SUFFIXES = (".csv", ".edl", ".otio")
 """Of files of cuts. One that ends in none of them is read as CSV."""
 
 MAX_BYTES = 64 * 1024 * 1024
+MAX_CUTS = 100_000
+"""Of one video: a worker that understands a million of them says nothing for so long that it looks stuck."""
+
 _HINT = "Save it as plain UTF-8 text."
 
 

@@ -61,6 +61,8 @@ def _events(otio: Any, timeline: Any) -> list[Event]:
     tracks = [
         track for track in timeline.video_tracks() if any(isinstance(i, otio.schema.Clip) for i in track)
     ]
+    # At once: asked for each clip, it is looked for from the start of the track.
+    ranges = tracks[0].range_of_all_children() if tracks else {}
     events: list[Event] = []
     blend = Fraction(0)
     for item in tracks[0] if tracks else ():
@@ -70,7 +72,7 @@ def _events(otio: Any, timeline: Any) -> list[Event]:
         if not isinstance(item, otio.schema.Gap):
             place = f"item {len(events) + 1} of its video track"
             start = _seconds(item.trimmed_range().start_time) - _media_start(item)
-            record = _seconds(tracks[0].range_of_child(item).start_time)
+            record = _seconds(ranges[item].start_time)
             events.append(Event(place, _source_of(item), start, record, blend=blend))
         blend = Fraction(0)
     return events

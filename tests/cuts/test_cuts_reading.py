@@ -99,6 +99,7 @@ BAD = {
     "Latin-1": ("start,note\n1,é\n".encode("latin-1"), ":2: is not UTF-8 text"),
     "a video": (bytes(range(1, 256)) * 9, ":\\d+: is not UTF-8 text"),
     "a cell without end": (b'start\n"' + b"1" * 200_000, ":\\d+: is not CSV: field larger"),
+    "too many cuts": (b"1\n" * 100_001, "has 100,001 cuts of one video, allowed: at most 100,000"),
     "two videos": (b"path,start\na.mp4,1\nb.mp4,2\n", "has rows of 2 videos, allowed: those of one"),
 }
 
