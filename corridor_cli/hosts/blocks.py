@@ -20,18 +20,6 @@ def num_together(width_px: int, height_px: int) -> int:
     return max(1, min(MAX_TOGETHER, 2 * TOGETHER_BYTES // max(1, 3 * width_px * height_px)))
 
 
-def converted(frames: Iterator[ScanFrame]) -> Iterator[ScanFrame]:
-    """The same frames with their planes made: in the middle of a block, a picture that cannot be converted
-    would cost those before it as well."""
-    for frame in frames:
-        try:
-            _ = frame.planes
-        except MediaError as error:
-            error.at = frame.time
-            raise
-        yield frame
-
-
 def in_blocks(items: Iterator[T], size: int) -> Iterator[list[T]]:
     """The same items in lists of `size`, the last one shorter. A `MediaError` of `items` comes after what
     there was before it."""
@@ -49,3 +37,18 @@ def in_blocks(items: Iterator[T], size: int) -> Iterator[list[T]]:
         yield block
     if problem is not None:
         raise problem
+
+
+def converted(blocks: Iterator[list[ScanFrame]]) -> Iterator[list[ScanFrame]]:
+    """The same blocks with the planes of all frames made. A picture that cannot be converted does not cost
+    those before it: they come as a shorter block, then the `MediaError`."""
+    for block in blocks:
+        for number, frame in enumerate(block):
+            try:
+                _ = frame.planes
+            except MediaError as error:
+                if number:
+                    yield block[:number]
+                error.at = frame.time
+                raise
+        yield block
