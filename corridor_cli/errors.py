@@ -119,9 +119,14 @@ class StoppedError(VlmtlError):
 
 
 class MediaError(VlmtlError):
-    """One input is at fault. The run goes on without it."""
+    """One input is at fault. The run goes on without it.
+
+    `at` is the time of the first frame that was not taken, which is where those that were end; None where no
+    frame was met, or the reader itself knows where they end.
+    """
 
     exit_code = ExitCode.PARTIAL
+    at: Fraction | None = None
 
 
 class CutFileError(MediaError):
@@ -157,15 +162,7 @@ class DecodeError(MediaError):
 
 
 class LimitError(MediaError):
-    """The file is larger or longer than the limits allow.
-
-    `at` is the time of the first frame that was not taken, which is where those that were end; None where no
-    frame was met.
-    """
-
-    def __init__(self, message: str, *, hint: str = "", at: Fraction | None = None) -> None:
-        super().__init__(message, hint=hint)
-        self.at = at
+    """The file is larger or longer than the limits allow."""
 
 
 class InconsistentScanError(MediaError):

@@ -33,7 +33,7 @@ Set = Annotated[
 ]
 Cuts = Annotated[
     str | None,
-    typer.Option(metavar="FILE|FOLDER", help="Take scenes from cuts that were mended: the detector file."),
+    typer.Option(metavar="FILE|FOLDER", help="Take scenes from files of cuts (CSV, EDL, OTIO)."),
 ]
 Include = Annotated[
     list[str] | None, typer.Option(metavar="PATTERN", help="Take only files like this; repeatable.")

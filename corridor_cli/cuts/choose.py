@@ -9,14 +9,11 @@ from hashlib import blake2b
 from pathlib import Path, PurePosixPath
 
 from corridor_cli.cuts import otio_file
-from corridor_cli.cuts.files import as_text, mark_of, read_bytes
+from corridor_cli.cuts.files import SUFFIXES, as_text, format_of, mark_of, read_bytes
 from corridor_cli.cuts.table import CutTable, read_table
 from corridor_cli.errors import ConfigError, CutFileError
 from corridor_cli.printable import encodable, printable
 from corridor_cli.records import CutRow, CutSource
-
-SUFFIXES = (".csv", ".edl", ".otio")
-"""Of files of cuts. One that ends in none of them is read as CSV."""
 
 _MAX_NAMED = 3
 
@@ -43,7 +40,7 @@ class CutFiles:
         else:
             self._take_file(cuts, videos)
         files = (found for found in self._found.values() if isinstance(found, Path))
-        if any(_suffix(path) == ".otio" for path in files) and not otio_file.has_library():
+        if any(format_of(path) == ".otio" for path in files) and not otio_file.has_library():
             raise ConfigError(f"scenes.cuts: {otio_file.MISSING}", hint=otio_file.MISSING_HINT)
 
     def of(self, video: Path) -> CutSource:
@@ -51,7 +48,11 @@ class CutFiles:
         found = self._found[video]
         if isinstance(found, CutFileError):
             raise found
-        return found if isinstance(found, CutSource) else CutSource(str(found), mark_of(read_bytes(found)))
+        return (
+            found
+            if isinstance(found, CutSource)
+            else CutSource(str(found), mark_of(found, read_bytes(found)))
+        )
 
     # --- a folder ---
 
@@ -67,9 +68,12 @@ class CutFiles:
             if len(claimants) > 1:
                 listed = _listed([video.relative for video in claimants])
                 for video in claimants:
+                    if self._found[video.path] != path:
+                        continue  # it has another one as well, which is told
+                    name = f"{printable(video.relative)}{path.suffix}"
                     self._found[video.path] = CutFileError(
                         f"{printable(path)}: could be about any of {listed}",
-                        hint=f"Name it with the extension of its video: {printable(video.relative)}.csv.",
+                        hint=f"Name it with the extension of its video: {name}.",
                     )
 
     # --- one file ---
@@ -115,10 +119,6 @@ class CutFiles:
                 )
 
 
-def _suffix(path: Path) -> str:
-    return path.suffix.lower()
-
-
 def _names_in_folder(video: VideoNames) -> list[str]:
     """Ours, the video's own name, with and without its extension, and what PySceneDetect calls its list."""
     stem = str(PurePosixPath(video.relative).with_suffix(""))
@@ -142,7 +142,7 @@ def _not_one(folder: Path, names: Sequence[str], found: Sequence[Path]) -> CutFi
 
 def _table_of_many(path: Path) -> CutTable | None:
     """The table of a CSV file that names its videos; None where the file is about one."""
-    if _suffix(path) in (".edl", ".otio"):
+    if format_of(path) != ".csv":
         return None
     try:
         table = read_table(as_text(read_bytes(path), printable(path)), printable(path))

@@ -10,12 +10,11 @@ import re
 from fractions import Fraction
 
 from corridor_cli.cuts.edits import Event, cuts_of
+from corridor_cli.cuts.files import MAX_CUTS
 from corridor_cli.cuts.times import TIMECODE, timecode_time
 from corridor_cli.errors import CutFileError
 from corridor_cli.printable import shortened
 from corridor_cli.records import GivenCuts
-
-MAX_EVENTS = 100_000
 
 _EVENT = re.compile(r"[0-9]{1,6}\s")
 _NAME = re.compile(r"\*?\s*(FROM|TO) CLIP NAME:\s*(.*)", re.IGNORECASE)
@@ -74,8 +73,8 @@ class _EdlReader:
         source = None if reel.upper() in _WITHOUT_SOURCE else reel
         event = Event(f"line {line}", source, begin, start, blend=half)
         self._events.append(event)
-        if len(self._events) > MAX_EVENTS:
-            raise self._wrong(line, f"more than {MAX_EVENTS:,} events", "fewer")
+        if len(self._events) > MAX_CUTS:
+            raise self._wrong(line, f"more than {MAX_CUTS:,} events", "fewer")
         return event
 
     def _time(self, text: str, line: int) -> Fraction:

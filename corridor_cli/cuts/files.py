@@ -11,7 +11,13 @@ from pathlib import Path
 from corridor_cli.errors import CutFileError
 from corridor_cli.printable import printable
 
+SUFFIXES = (".csv", ".edl", ".otio")
+"""Of files of cuts. One that ends in none of them is read as CSV."""
+
 MAX_BYTES = 64 * 1024 * 1024
+MAX_CUTS = 100_000
+"""Of one video: a worker that understands a million of them says nothing for so long that it looks stuck."""
+
 _HINT = "Save it as plain UTF-8 text."
 
 
@@ -40,9 +46,17 @@ def read_bytes(path: Path) -> bytes:
     return data
 
 
-def mark_of(data: bytes) -> str:
-    """What tells one content from another: 32 hex digits."""
-    return blake2b(data, digest_size=16).hexdigest()
+def format_of(path: Path) -> str:
+    """What the file is read as, by its name: one of `SUFFIXES`."""
+    suffix = path.suffix.lower()
+    return suffix if suffix in SUFFIXES else ".csv"
+
+
+def mark_of(path: Path, data: bytes) -> str:
+    """What tells one content from another: 32 hex digits. The same bytes say something else in another
+    format: a list that failed under the wrong name is another one under the right name."""
+    told_apart = b"" if format_of(path) == ".csv" else format_of(path).encode("ascii")
+    return blake2b(data, digest_size=16, person=told_apart).hexdigest()
 
 
 def as_text(data: bytes, name: str) -> str:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from corridor_cli.cuts.edl import read_edl
-from corridor_cli.cuts.files import as_text, mark_of, read_bytes
+from corridor_cli.cuts.files import MAX_CUTS, as_text, format_of, mark_of, read_bytes
 from corridor_cli.cuts.otio_file import read_otio
 from corridor_cli.cuts.table import read_table
 from corridor_cli.cuts.times import ALLOWED, read_time
@@ -27,13 +27,13 @@ def load_cuts(source: CutSource, rate: Fraction | None) -> GivenCuts:
     if source.rows is not None:
         return _understood(source.rows, name, rate)
     data = read_bytes(Path(source.path))
-    if mark_of(data) != source.mark:
+    if mark_of(Path(source.path), data) != source.mark:
         raise CutFileError(f"{name}: was changed while this ran", hint="Run again.")
     text = as_text(data, name)
-    suffix = Path(source.path).suffix.lower()
-    if suffix == ".edl":
+    kind = format_of(Path(source.path))
+    if kind == ".edl":
         return _checked(read_edl(text, name, rate))
-    if suffix == ".otio":
+    if kind == ".otio":
         return _checked(read_otio(text, name))
     table = read_table(text, name)
     if table.paths is not None and len(set(table.paths)) > 1:
@@ -45,6 +45,11 @@ def load_cuts(source: CutSource, rate: Fraction | None) -> GivenCuts:
 
 
 def _understood(rows: Sequence[CutRow], name: str, rate: Fraction | None) -> GivenCuts:
+    if len(rows) > MAX_CUTS:
+        raise CutFileError(
+            f"{name}: has {len(rows):,} cuts of one video, allowed: at most {MAX_CUTS:,}",
+            hint="Is it the right file?",
+        )
     cuts: list[Cut] = []
     contradicted: list[int] = []
     for row in rows:

@@ -16,6 +16,12 @@ from corridor_cli.records import GivenCuts
 MISSING = "opentimelineio is not installed, which reads .otio files"
 MISSING_HINT = "Install it: pip install 'vlmtl[otio]'. Or export an EDL, which needs nothing."
 
+_HINT = "Export it again from the editor."
+
+# Beyond these no float holds the seconds any more, and nobody means them.
+_MIN_RATE = 1e-3
+_MAX_SECONDS = 1e9
+
 _NTSC = Fraction(1000, 1001)
 # What its readers in C++ and Python raise besides errors of their own, for a file that is wrong.
 _RAISED = (ValueError, TypeError, LookupError, AttributeError, RuntimeError, ArithmeticError)
@@ -38,12 +44,13 @@ def read_otio(text: str, name: str) -> GivenCuts:
         # Not through its adapters: they would load whatever plugins the environment names.
         timeline = otio.core.deserialize_json_from_string(text)
         if not isinstance(timeline, otio.schema.Timeline):
-            raise CutFileError(f"{name}: holds a {type(timeline).__name__}, allowed: a Timeline")
+            kind = type(timeline).__name__
+            raise CutFileError(f"{name}: holds a {kind}, allowed: a Timeline", hint=_HINT)
         events = _events(otio, timeline)
     except (otio.exceptions.OTIOError, *_RAISED) as error:
         raise CutFileError(
             f"{name}: is no OTIO timeline that can be read: {shortened(str(error), 200)}",
-            hint="Export it again from the editor.",
+            hint=_HINT,
         ) from error
     if not events:
         raise CutFileError(f"{name}: holds no clip on a video track", hint="Is it the right file?")
@@ -54,6 +61,8 @@ def _events(otio: Any, timeline: Any) -> list[Event]:
     tracks = [
         track for track in timeline.video_tracks() if any(isinstance(i, otio.schema.Clip) for i in track)
     ]
+    # At once: asked for each clip, it is looked for from the start of the track.
+    ranges = tracks[0].range_of_all_children() if tracks else {}
     events: list[Event] = []
     blend = Fraction(0)
     for item in tracks[0] if tracks else ():
@@ -63,7 +72,7 @@ def _events(otio: Any, timeline: Any) -> list[Event]:
         if not isinstance(item, otio.schema.Gap):
             place = f"item {len(events) + 1} of its video track"
             start = _seconds(item.trimmed_range().start_time) - _media_start(item)
-            record = _seconds(tracks[0].range_of_child(item).start_time)
+            record = _seconds(ranges[item].start_time)
             events.append(Event(place, _source_of(item), start, record, blend=blend))
         blend = Fraction(0)
     return events
@@ -82,7 +91,8 @@ def _source_of(item: Any) -> str:
 
 def _seconds(time: Any) -> Fraction:
     """Exact seconds; the format has its rates as floats."""
-    if not (math.isfinite(time.value) and math.isfinite(time.rate) and time.rate > 0):
+    is_sane = math.isfinite(time.value) and math.isfinite(time.rate) and time.rate >= _MIN_RATE
+    if not is_sane or abs(time.value) > _MAX_SECONDS * time.rate:
         raise ValueError(f"the time {time.value} at a rate of {time.rate}")
     return Fraction(time.value) / _exact(time.rate)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 from corridor_cli.errors import MediaError
+from corridor_cli.records import ScanFrame
 
 T = TypeVar("T")
 
@@ -36,3 +37,18 @@ def in_blocks(items: Iterator[T], size: int) -> Iterator[list[T]]:
         yield block
     if problem is not None:
         raise problem
+
+
+def converted(blocks: Iterator[list[ScanFrame]]) -> Iterator[list[ScanFrame]]:
+    """The same blocks with the planes of all frames made. A picture that cannot be converted does not cost
+    those before it: they come as a shorter block, then the `MediaError`."""
+    for block in blocks:
+        for number, frame in enumerate(block):
+            try:
+                _ = frame.planes
+            except MediaError as error:
+                if number:
+                    yield block[:number]
+                error.at = frame.time
+                raise
+        yield block

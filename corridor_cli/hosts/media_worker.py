@@ -17,21 +17,21 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from corridor_cli.errors import CutFileError, LimitError, MediaError
-from corridor_cli.hosts.blocks import in_blocks, num_together
+from corridor_cli.errors import CutFileError, MediaError
+from corridor_cli.hosts.blocks import converted, in_blocks, num_together
 from corridor_cli.hosts.channel import Channel, Inbox
 from corridor_cli.hosts.confine import confine
 from corridor_cli.hosts.messages import WorkerSetup
 from corridor_cli.hosts.process import enter_child
 from corridor_cli.hosts.read_ahead import num_ahead, read_ahead
 from corridor_cli.hosts.scan_cuts import cut_notes, make_finder
-from corridor_cli.hosts.scan_ends import end_of_scan, end_without_frames, error_info, guarded
+from corridor_cli.hosts.scan_ends import end_of_frames, end_of_scan, end_without_frames, error_info, guarded
+from corridor_cli.hosts.scan_reader import open_for_scan
 from corridor_cli.hosts.slots import Slots
 from corridor_cli.media.base import Reader
+from corridor_cli.media.clock import FALLBACK_INTERVAL
 from corridor_cli.media.describe import describe_video
-from corridor_cli.media.keyframe_reader import by_keyframes
 from corridor_cli.media.limits import BusyClock, within_limits
-from corridor_cli.media.open_reader import open_reader
 from corridor_cli.media.picks import KnownPick, read_picks
 from corridor_cli.media.shrink import encode_saved, shrink
 from corridor_cli.records import (
@@ -53,7 +53,6 @@ from corridor_cli.records import (
 from corridor_cli.scenes.find import FoundScene
 from corridor_cli.scenes.picking import PickedScanFrame
 from corridor_cli.scenes.scores import ScoreLog
-from corridor_cli.scenes.sparse import judge_step
 from corridor_cli.settings import DecodeSettings
 
 if TYPE_CHECKING:
@@ -119,9 +118,7 @@ class _MediaWorker:
 
     def _scan(self, job: ScanJob, decode: DecodeSettings) -> None:
         try:
-            reader = open_reader(Path(job.path), decode, for_picks=False)
-            if self._setup.scenes.scan == "keyframes":
-                reader = self._by_keyframes(Path(job.path), decode, reader)
+            reader = open_for_scan(Path(job.path), decode, self._setup.scenes, self._beat)
         except MediaError as error:
             self._channel.send(end_without_frames(job, error))
             return
@@ -140,19 +137,20 @@ class _MediaWorker:
         try:
             with closing(self._frames(reader)) as frames:
                 watched = self._beating(within_limits(frames, Path(job.path), decode, self._clock))
-                for block in in_blocks(watched, num_together(reader.info.width_px, reader.info.height_px)):
+                size = num_together(reader.info.width_px, reader.info.height_px)
+                for block in converted(in_blocks(watched, size)):
+                    self._count(block)
                     before = block[-2].time if len(block) > 1 else end
                     end, interval = block[-1].time, block[-1].time - before
                     self._deliver(finder.push(block))
                     self._tell_scores(scores)
         except MediaError as error:
             problem = error_info(error, job.path)
-            stopped_at = error.at if isinstance(error, LimitError) else None
+            stopped_at = error.at
         reader.close()  # a reader that was stopped measures what it has seen when it is closed
         if self._progress.num_frames:
-            # Stopped in mid-file, the reader has measured no end: the last frame lasts as the one before.
-            measured = stopped_at or reader.end
-            end = measured if measured is not None else end + interval
+            known = end_of_frames(reader, self._progress.num_frames, stopped_at)
+            end = known or end + (interval or FALLBACK_INTERVAL)
             last = finder.finish(end)
             if problem is None:
                 notes, problem = cut_notes(finder, job.path)
@@ -161,13 +159,6 @@ class _MediaWorker:
             self._tell_scores(scores, is_end=True)
         told = end_of_scan(reader, self._progress, self._num_decoded, finder.transitions, end)
         self._channel.send(replace(told, warnings=told.warnings + notes, error=problem))
-
-    def _by_keyframes(self, path: Path, decode: DecodeSettings, full: Reader) -> Reader:
-        if self._setup.scenes.detector == "adaptive":
-            return by_keyframes(path, decode, full, judge_step, self._beat)
-        reason = f"keyframes: the detector {self._setup.scenes.detector} needs every frame"
-        full.choice = replace(full.choice, fallbacks=(*full.choice.fallbacks, reason))
-        return full
 
     def _frames(self, reader: Reader) -> Generator[ScanFrame]:
         """The reader's frames, decoded ahead where a second core has nothing better to do."""
@@ -178,10 +169,13 @@ class _MediaWorker:
 
     def _beating(self, frames: Iterator[ScanFrame]) -> Iterator[ScanFrame]:
         for frame in frames:
-            self._num_decoded += 1
-            self._progress = Progress(self._progress.video, frame.index + 1, float(frame.time))
             self._beat()
             yield frame
+
+    def _count(self, block: Sequence[ScanFrame]) -> None:
+        self._num_decoded += len(block)
+        newest = block[-1]
+        self._progress = Progress(self._progress.video, newest.index + 1, float(newest.time))
 
     def _deliver(self, scenes: list[FoundScene]) -> None:
         for found in scenes:

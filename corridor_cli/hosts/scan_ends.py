@@ -9,6 +9,7 @@ from pathlib import Path
 
 from corridor_cli.errors import CutFileError, MediaError
 from corridor_cli.media.base import Reader
+from corridor_cli.media.keyframe_reader import KeyframeReader
 from corridor_cli.media.limits import out_of_memory
 from corridor_cli.printable import printable
 from corridor_cli.records import ErrorInfo, ProbeJob, Progress, ScanEnd, ScanJob, Transition
@@ -39,6 +40,16 @@ def error_info(error: MediaError, path: str) -> ErrorInfo:
 
 def end_without_frames(job: ScanJob | ProbeJob, error: MediaError) -> ScanEnd:
     return ScanEnd(job.video, 0, Fraction(0), None, (), None, (), error_info(error, job.path))
+
+
+def end_of_frames(reader: Reader, num_frames: int, stopped_at: Fraction | None) -> Fraction | None:
+    """Where the last of the frames seen ends, once the reader is closed; None where it has measured nothing.
+
+    `stopped_at` is the time of the first frame that a limit kept out: the next one, but in a keyframe scan.
+    """
+    if isinstance(reader, KeyframeReader):
+        return reader.end_of(num_frames - 1)
+    return stopped_at or reader.end
 
 
 def end_of_scan(

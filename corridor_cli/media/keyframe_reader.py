@@ -82,6 +82,12 @@ class KeyframeReader:
         self._active.append(frames)
         return frames
 
+    def end_of(self, index: int) -> Fraction:
+        """The end of a frame, by the packets: also where the next one is never decoded, as where a scan that
+        leaves frames out breaks off."""
+        is_last = index + 1 == len(self._index.pts)
+        return self._index.end if is_last else self._index.time_of(index + 1)
+
     def read_frames_at(self, wanted: Sequence[tuple[int, Fraction]]) -> Iterator[ScanFrame]:
         """See `Reader`."""
         return self._full.read_frames_at(wanted)

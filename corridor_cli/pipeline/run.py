@@ -22,6 +22,7 @@ from corridor_cli.pipeline.stop import StopSignals
 from corridor_cli.pipeline.tally import Tally
 from corridor_cli.pipeline.video import VideoWork
 from corridor_cli.pipeline.writer import Writer
+from corridor_cli.printable import printable
 from corridor_cli.records import (
     Caption,
     Generation,
@@ -161,6 +162,11 @@ class Pipeline:
 
     def _scan_ended(self, video: VideoWork, end: ScanEnd) -> None:
         if video.record is None:
+            if video.plan.cuts is not None:  # somebody wrote them, and hears at once what became of them
+                about_cuts = f"{printable(video.plan.cuts.path)}: "
+                for warning in end.warnings:
+                    if warning.startswith(about_cuts):
+                        self._reporter.warn(f"{video.relative}: {warning}")
             video.scan_ended(end)
             self._keeper.save_scan(video)
         elif end.error is not None:

@@ -28,6 +28,9 @@ from corridor_cli.settings import FrameSettings, Settings
 SCANNER_VERSION = 3
 """Raise it when the same file and settings give other scenes or other picks than before."""
 
+KEYFRAME_SCANNER_VERSION = 2
+"""The same for what concerns `scenes.scan: keyframes` alone: full scans keep their keys."""
+
 CAPTIONER_VERSION = 3
 """Raise it when the same picture, model and prompt give another request to the model than before."""
 
@@ -47,6 +50,8 @@ def scan_key(fingerprint: str, settings: Settings, *, cuts: str | None = None) -
         del scenes["cuts"]
     if settings.scenes.scan == "full":
         del scenes["scan"]  # as it was before there was a choice: those scans still count
+    else:
+        scenes["keyframe_scanner"] = KEYFRAME_SCANNER_VERSION
     return _key(
         scanner=SCANNER_VERSION,
         fingerprint=fingerprint,

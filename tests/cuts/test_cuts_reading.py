@@ -32,7 +32,7 @@ FILM = Fraction(24000, 1001)
 def load(path: Path, rate: Fraction | int | None = 25) -> GivenCuts:
     """What a file says to the process that decodes a video of this rate."""
     return load_cuts(
-        CutSource(str(path), mark_of(path.read_bytes())), None if rate is None else Fraction(rate)
+        CutSource(str(path), mark_of(path, path.read_bytes())), None if rate is None else Fraction(rate)
     )
 
 
@@ -99,6 +99,7 @@ BAD = {
     "Latin-1": ("start,note\n1,é\n".encode("latin-1"), ":2: is not UTF-8 text"),
     "a video": (bytes(range(1, 256)) * 9, ":\\d+: is not UTF-8 text"),
     "a cell without end": (b'start\n"' + b"1" * 200_000, ":\\d+: is not CSV: field larger"),
+    "too many cuts": (b"1\n" * 100_001, "has 100,001 cuts of one video, allowed: at most 100,000"),
     "two videos": (b"path,start\na.mp4,1\nb.mp4,2\n", "has rows of 2 videos, allowed: those of one"),
 }
 
@@ -262,6 +263,14 @@ def before_its_media(track: Any, at: Any) -> None:
     track[0].source_range = otio.opentime.TimeRange(at(3590), at(1))
 
 
+def of_another_age(track: Any, at: Any) -> None:
+    track[0].source_range = otio.opentime.TimeRange(otio.opentime.RationalTime(1e308, 1e-3), at(1))
+
+
+def without_a_rate(track: Any, at: Any) -> None:
+    track[0].source_range = otio.opentime.TimeRange(otio.opentime.RationalTime(5, 1e-9), at(1))
+
+
 BAD_EDITS = {
     "a.edl": {
         "TITLE: nothing\n": "holds no video event of an EDL",
@@ -281,6 +290,8 @@ BAD_EDITS = {
         '{"OTIO_SCHEMA": "Clip.1"}': "holds a Clip, allowed: a Timeline",
         str(otio.schema.Timeline().to_json_string()): "holds no clip on a video track",
         made(before_its_media): "item 1 of its video track begins 10.010 s before the media does",
+        made(of_another_age): r"the time 1e\+308 at a rate of 0\.001",
+        made(without_a_rate): "the time 5.0 at a rate of 1e-09",
         made(lambda track, at: track.clear()): "holds no clip",
         json.dumps({"OTIO_SCHEMA": "Timeline.1", "tracks": 7}): "is no OTIO timeline",
     },
@@ -336,7 +347,9 @@ def test_a_folder_holds_a_file_for_each_video(name: str, tmp_path: Path) -> None
     (tmp_path / name).write_text("1\n")
     (tmp_path / "a.csv").write_text("another folder's")
     files = CutFiles(tmp_path, videos("d/a.mp4", "d/b.mp4"))
-    assert files.of(Path("/videos/d/a.mp4")) == CutSource(str(tmp_path / name), mark_of(b"1\n"))
+    assert files.of(Path("/videos/d/a.mp4")) == CutSource(
+        str(tmp_path / name), mark_of(tmp_path / name, b"1\n")
+    )
     with pytest.raises(CutFileError, match=r"has no file of cuts for it, allowed: d/b\.mp4\.scenes\.csv"):
         files.of(Path("/videos/d/b.mp4"))
 
@@ -350,6 +363,26 @@ def test_two_files_for_a_video_and_two_videos_for_a_file(tmp_path: Path) -> None
     for name in ("b.mp4", "b.mov"):
         with pytest.raises(CutFileError, match=r"b\.csv: could be about any of b\.mp4, b\.mov"):
             files.of(Path("/videos") / name)
+
+    # What is told to do next is not what was done already, and keeps the file's format.
+    (tmp_path / "b.csv").rename(tmp_path / "b.edl")
+    (tmp_path / "b.mp4.edl").write_text("1\n")
+    files = CutFiles(tmp_path, videos("b.mp4", "b.mov"))
+    with pytest.raises(CutFileError, match=r"several files of cuts for it: b\.mp4\.edl, b\.edl\. Keep one"):
+        files.of(Path("/videos/b.mp4"))
+    with pytest.raises(CutFileError, match=r"Name it with the extension of its video: b\.mov\.edl\."):
+        files.of(Path("/videos/b.mov"))
+
+
+def test_the_same_bytes_under_the_right_name_are_another_file(tmp_path: Path) -> None:
+    """Or the failure under the wrong one would be taken for its result."""
+    path = tmp_path / "a.csv"
+    path.write_text("001  AX V C 00:00:01:00 00:00:02:00 00:00:00:00 00:00:01:00\n")
+    wrong = CutFiles(tmp_path, videos("a.mp4")).of(Path("/videos/a.mp4"))
+    path.rename(tmp_path / "a.edl")
+    right = CutFiles(tmp_path, videos("a.mp4")).of(Path("/videos/a.mp4"))
+    assert wrong.mark != right.mark
+    assert [cut.time for cut in load_cuts(right, Fraction(25)).cuts] == [1]
 
 
 def test_one_table_for_many_videos_is_shared_out(tmp_path: Path) -> None:

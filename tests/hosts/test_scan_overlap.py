@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from sample_clips import Encoding, SceneRecipe, draw_story, write_video
 
 from corridor_cli.hosts.media_pool import MediaPool, WorkerEvent
 from corridor_cli.hosts.messages import JobLost, WorkerSetup
@@ -27,6 +29,17 @@ def hang(self, video):
     yield from itertools.islice(scan(self, video), 5)
     time.sleep(600)
 PyavReader._scan = hang
+"""
+
+UNCONVERTIBLE = """\
+from corridor_cli.errors import DecodeError
+from corridor_cli.media.picture import PyavFrame
+def refuse(frame):
+    if frame.index == 21:
+        raise DecodeError("a picture that cannot be converted")
+    frame._planes = frame._planes if frame._planes is not None else frame._converter.planes(frame._frame)
+    return frame._planes
+PyavFrame.planes = property(refuse)
 """
 
 
@@ -80,14 +93,52 @@ def test_what_ends_a_scan_early_is_told_the_same(tmp_path: Path) -> None:
         assert end.error.type == kind
 
 
+def put_into_workers(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from corridor_cli.hosts import process
+
+    head, _, tail = process._BOOTSTRAP.partition("importlib.import_module")
+    monkeypatch.setattr(process, "_BOOTSTRAP", head + code + "importlib.import_module" + tail)
+
+
+@pytest.mark.parametrize("reads_ahead", [False, True])
+def test_a_picture_that_cannot_be_converted_costs_none_of_those_before_it(
+    reads_ahead: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_into_workers(UNCONVERTIBLE, monkeypatch)
+    told = report(replace(SETUP, reads_ahead=reads_ahead), clips.draw("h264.mp4", tmp_path))
+    end, last = told[-1][0], told[-2][0]
+    assert isinstance(end, ScanEnd)
+    assert end.error is not None
+    assert (end.num_frames, end.duration) == (21, Fraction(21, 25))
+    assert isinstance(last, SceneFrames)
+    assert last.scene is not None
+    assert (last.scene.end_frame, last.scene.end) == (21, Fraction(21, 25))
+
+
+@pytest.mark.parametrize("limit", [{"max_frames": 1}, {"max_frames": 60}, {"max_duration_seconds": 2.5}])
+def test_a_keyframe_scan_that_is_stopped_ends_with_the_last_frame_it_saw(
+    limit: dict[str, float], tmp_path: Path
+) -> None:
+    """Not with the next one it would have looked at, which may be seconds away."""
+    recipe = SceneRecipe("circle", "red", "white", size=0.3, seconds=6.0)
+    story = draw_story([recipe], Fraction(25), 192, 108)
+    clip = write_video(tmp_path / "calm.mp4", story, Encoding(gop_frames=20))
+    setup = replace(SETUP, decode=DecodeSettings(**limit), scenes=SceneSettings(scan="keyframes"))  # type: ignore[arg-type]
+    told = report(setup, clip)
+    end, last = told[-1][0], told[-2][0]
+    assert isinstance(end, ScanEnd)
+    assert end.error is not None
+    assert end.duration == Fraction(end.num_frames, 25)
+    assert isinstance(last, SceneFrames)
+    assert last.scene is not None
+    assert last.scene.end == end.duration
+
+
 @pytest.mark.parametrize("reads_ahead", [False, True])
 def test_a_decoder_that_hangs_is_a_stall(
     reads_ahead: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from corridor_cli.hosts import process
-
-    head, _, tail = process._BOOTSTRAP.partition("importlib.import_module")
-    monkeypatch.setattr(process, "_BOOTSTRAP", head + HANGING + "importlib.import_module" + tail)
+    put_into_workers(HANGING, monkeypatch)
     decode = DecodeSettings(stall_seconds=1.0)
     told = report(replace(SETUP, decode=decode, reads_ahead=reads_ahead), clips.draw("h264.mp4", tmp_path))
     lost = told[-1][0]

@@ -215,6 +215,15 @@ def test_one_video_without_cuts_or_with_bad_ones_fails_alone(folder: Path, told:
     assert warning.endswith("1 cut lies behind the video's end at 2.400 s; the first is 9.000 s (line 3)")
 
 
+def test_a_cut_that_is_left_out_is_told_at_once(folder: Path, told: Any, tmp_path: Path) -> None:
+    (tmp_path / "cuts.csv").write_text("1\n60\n")
+    code, out, err = told("scenes", folder / "a.mp4", "--cuts", tmp_path / "cuts.csv")
+    assert code == ExitCode.OK
+    assert "a.mp4: 2 scenes" in out
+    assert "warning: a.mp4: " in err
+    assert "cuts.csv: 1 cut lies behind the video's end at 2.800 s; the first is 60.000 s (line 2)" in err
+
+
 def test_cuts_of_another_video_are_refused(folder: Path, told: Any, tmp_path: Path) -> None:
     (tmp_path / "cuts.csv").write_text("60\n70\n")
     code, out, _ = told("scenes", folder / "a.mp4", "--cuts", tmp_path / "cuts.csv", "--json", "-q")
