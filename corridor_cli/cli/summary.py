@@ -68,7 +68,10 @@ def retry_command(arguments: Sequence[str]) -> str:
     """The command line that tries failed inputs again, ready to paste into a shell."""
     command, *rest = arguments
     kept = [word for word in rest if word not in ("--retry-failed", "--force")]
-    return " ".join(["vlmtl", shell_word(command), "--retry-failed", *map(shell_word, kept)])
+    # `vlmtl scenes` without OUTPUT remembers nothing: it tries everything again as it is.
+    remembers = command != "scenes" or any(word.partition("=")[0] == "--output" for word in rest)
+    flag = ["--retry-failed"] if remembers else []
+    return " ".join(["vlmtl", shell_word(command), *flag, *map(shell_word, kept)])
 
 
 def _why(video: VideoOutcome) -> str:

@@ -70,6 +70,9 @@ def test_a_run_that_was_stopped_says_how_to_go_on() -> None:
 def test_the_retry_command_can_be_pasted() -> None:
     arguments = ["run", "--force", "-c", "my file.yaml", "--retry-failed", "--", "-a", "b\n", "out"]
     assert retry_command(arguments) == "vlmtl run --retry-failed -c 'my file.yaml' -- -a $'b\\x0a' out"
+    for output in (["--output", "out"], ["--output=out"]):
+        assert retry_command(["scenes", "a", *output]).startswith("vlmtl scenes --retry-failed a --output")
+    assert retry_command(["scenes", "a", "--force"]) == "vlmtl scenes a", "nothing was recorded"
 
 
 def test_json_is_ascii_and_keeps_every_byte_of_a_name() -> None:
