@@ -99,6 +99,22 @@ def test_batches_are_announced_and_reported(
     assert all(stats.wall_seconds > 0 and stats.next_batch_size == 4 for stats in listener.stats)
 
 
+def test_time_without_requests_is_no_batchs(
+    base: ModelSettings, store: DictStore, listener: Listener
+) -> None:
+    """As a host does, which asks for nothing until a request has come."""
+    engine = create_engine(base, store, listener)
+    info = engine.start()
+    for part in range(2):
+        listener.events.clear()
+        time.sleep(0.3)
+        began = time.perf_counter()
+        answer(engine, mixed_requests(store, 2 + part), info.max_pending)
+        elapsed = time.perf_counter() - began
+        assert sum(stats.wall_seconds for stats in listener.stats) <= elapsed
+    engine.close()
+
+
 def test_batching_changes_no_caption(base: ModelSettings, store: DictStore, listener: Listener) -> None:
     requests = mixed_requests(store, 12)
     texts = []

@@ -53,6 +53,8 @@ class Scheduler:
         """Queue a request; its key must not be open already."""
         with self._arrived:
             assert request.key not in self._open, f"{request.key} is already open"
+            if not self._open:
+                self._work = Work()  # what passed while there was nothing to do is nobody's time
             self._open.add(request.key)
             self._arrivals.append(request)
             self._arrived.notify()
@@ -65,7 +67,6 @@ class Scheduler:
         with self._arrived:
             if not (self._arrivals or self._queue or self._stages.running):
                 self._arrived.wait(timeout_seconds)
-                self._work = Work()
         self._read_arrivals()
         self._fill_slots()
         if self._stages.running:
