@@ -35,6 +35,20 @@ def visual(tiles: int) -> str:
     return "<img>" + "<IMG_CONTEXT>" * (TOKENS_PER_TILE * tiles) + "</img>"
 
 
+def test_the_tokenizer_is_the_one_transformers_would_choose(random_checkpoint: Path) -> None:
+    from transformers import AutoTokenizer
+
+    from corridor_cli.engine.locate import bundled_folder
+
+    for folder in (random_checkpoint, bundled_folder()):
+        ours = load_tokenizer(read_checkpoint(str(folder), None))
+        theirs = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        for text in ("Zwei Füße,\n  don't <|im_end|>!", "<img><IMG_CONTEXT></img>", " a  b ", "日本 🎬"):
+            ids = ours.encode(text, add_special_tokens=False)
+            assert ids == theirs.encode(text, add_special_tokens=False)
+            assert ours.decode(ids, skip_special_tokens=True) == theirs.decode(ids, skip_special_tokens=True)
+
+
 def test_one_frame(builder: PromptBuilder, tokenizer: Any) -> None:
     text = f"<|im_start|>user\n{visual(3)}\nWhat is it?<|im_end|>\n<|im_start|>assistant\n"
     assert builder.build("What is it?", [3]) == tokenizer.encode(text, add_special_tokens=False)

@@ -81,6 +81,8 @@ def load_tokenizer(info: CheckpointInfo) -> Any:
 
     folder = Path(info.path)
     try:
+        if info.layout != "original" and _is_plain(folder):
+            return PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
         if info.layout != "original":
             return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         if (folder / "tokenizer.json").is_file():  # named, as the config is of a kind only its code knows
@@ -89,6 +91,13 @@ def load_tokenizer(info: CheckpointInfo) -> Any:
     except Exception as error:  # transformers raises any type for a tokenizer it cannot take
         first_line = next(iter(str(error).strip().splitlines()), "")
         raise ModelError(f"The tokenizer in {info.path} cannot be loaded: {first_line[:300]}") from error
+
+
+def _is_plain(folder: Path) -> bool:
+    """Whether tokenizer.json is all there is to the tokenizer: AutoTokenizer would look through every model
+    that transformers knows, most of a second, and come to the same."""
+    kind = read_json(folder / "tokenizer_config.json").get("tokenizer_class")
+    return kind in ("TokenizersBackend", "PreTrainedTokenizerFast") and (folder / "tokenizer.json").is_file()
 
 
 def _join_vocabulary(folder: Path) -> Any:
