@@ -83,7 +83,7 @@ class _MediaWorker:
         self._inbox = inbox
         self._free = deque(setup.free_slots)
         self._progress = Progress(0, 0, 0.0)
-        self._num_decoded = 0
+        self._num_read = self._num_decoded = 0  # the last of those read may not have been looked at yet
         self._last_beat = 0.0
         self._clock = BusyClock()
         # What is loaded by now stays: the garbage collector need not look at it again between frames.
@@ -94,10 +94,10 @@ class _MediaWorker:
             self._free.extend(message.slots)
             return
         self._progress = Progress(message.video, 0, 0.0)
-        self._num_decoded = 0
+        self._num_read = self._num_decoded = 0
         self._clock = BusyClock()
         limits = self._setup.decode
-        end = guarded(lambda: self._work(message), message, limits, lambda: self._progress.num_frames)
+        end = guarded(lambda: self._work(message), message, limits, lambda: self._num_read)
         if end is not None:
             self._channel.send(end)
 
@@ -169,6 +169,7 @@ class _MediaWorker:
 
     def _beating(self, frames: Iterator[ScanFrame]) -> Iterator[ScanFrame]:
         for frame in frames:
+            self._num_read += 1
             self._beat()
             yield frame
 
