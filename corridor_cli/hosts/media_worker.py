@@ -259,7 +259,7 @@ class _MediaWorker:
             else:
                 assert isinstance(message, SlotsFreed), message
                 self._free.extend(message.slots)
-        return self._free.popleft()
+        return self._free.pop()  # the one freed last: its pages are in memory already
 
     def _beat(self, *, is_waiting: bool = False) -> None:
         now = time.monotonic()
