@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 import time
 import zlib
-from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -81,7 +80,7 @@ class _MediaWorker:
         self._slots = slots
         self._channel = channel
         self._inbox = inbox
-        self._free = deque(setup.free_slots)
+        self._free = list(setup.free_slots)
         self._progress = Progress(0, 0, 0.0)
         self._num_read = self._num_decoded = 0  # the last of those read may not have been looked at yet
         self._last_beat = 0.0
