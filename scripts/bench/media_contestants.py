@@ -12,11 +12,11 @@ from typing import Any
 
 import av
 
-from corridor_cli.hosts.media_worker import _MediaWorker
+from corridor_cli.hosts.media_worker import MediaWorker
 from corridor_cli.hosts.messages import WorkerSetup
 from corridor_cli.hosts.slots import Slots, create_arena
 from corridor_cli.pipeline.plan import ModelIdentity
-from corridor_cli.records import ScanEnd, ScanJob, SceneFrames
+from corridor_cli.records import ScanEnd, ScanJob, SceneFrames, SlotsFreed
 from corridor_cli.runners.picture_limits import picture_limits
 from corridor_cli.settings import DecodeSettings, FrameSettings, SceneSettings
 
@@ -66,13 +66,14 @@ class _Answers:
     def __init__(self) -> None:
         self.scenes: list[SceneFrames] = []
         self.end: ScanEnd | None = None
-        self.worker: _MediaWorker | None = None
+        self.worker: MediaWorker | None = None
 
     def send(self, record: object) -> None:
         if isinstance(record, SceneFrames):
             self.scenes.append(replace(record, picks=()))
             assert self.worker is not None
-            self.worker._free.extend(picked.frame.slot for picked in record.picks if picked.frame)
+            freed = tuple(picked.frame.slot for picked in record.picks if picked.frame)
+            self.worker.take(SlotsFreed(freed))
         elif isinstance(record, ScanEnd):
             self.end = record
 
@@ -83,7 +84,7 @@ def scan(path: Path, **changes: Any) -> Outcome:
     arena_fd = create_arena(3, setup.slot_bytes)
     answers = _Answers()
     try:
-        worker = _MediaWorker(setup, Slots(arena_fd, setup.slot_bytes), answers, None)  # type: ignore[arg-type]
+        worker = MediaWorker(setup, Slots(arena_fd, setup.slot_bytes), answers, None)  # type: ignore[arg-type]
         answers.worker = worker
         worker.take(ScanJob(0, str(path)))
     finally:

@@ -1,0 +1,100 @@
+"""What main and an engine tell each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from corridor_cli.records.common import ErrorInfo, FrameRef, Role
+
+FinishReason = Literal["stop", "length"]
+
+
+class RequestKey(NamedTuple):
+    """Names a request within a run: the video's ordinal, the scene's index, and the role of its pick."""
+
+    video: int
+    scene: int
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """How tokens are chosen: greedy, at most `max_new_tokens`."""
+
+    max_new_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Frames and prompt for one caption. `attempt` counts deaths of the engine while it held this request:
+    above 0 it runs alone, so that the next death names its cause."""
+
+    key: RequestKey
+    prompt: str
+    frames: tuple[FrameRef, ...]
+    generation: Generation
+    attempt: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """The answer to one request: text with token counts and finish reason, or an error and no text."""
+
+    key: RequestKey
+    text: str
+    prompt_tokens: int
+    output_tokens: int
+    finish_reason: FinishReason | None
+    error: ErrorInfo | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchStats:
+    """What one batch cost. Memory is in bytes, None where the device does not say."""
+
+    batch_size: int
+    num_tiles: int
+    wall_seconds: float
+    output_tokens: int
+    peak_memory_bytes: int | None
+    free_memory_bytes: int | None
+    num_oom_retries: int = 0
+    next_batch_size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchStarted:
+    """The keys an engine is about to run together: the suspects should it die."""
+
+    keys: tuple[RequestKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What an engine is, once started. `batch_size` is the one it begins with, `reasons` says why; `degraded`
+    is what it does less well than was asked for."""
+
+    engine: str
+    model_id: str
+    revision: str | None
+    device: str
+    dtype: str
+    tile_px: int
+    max_tiles: int
+    batch_size: int
+    max_pending: int
+    seconds_per_request: float | None = None
+    reasons: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+    quantization: str | None = None
+    degraded: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fatal:
+    """The engine cannot go on. `kind` is the name of an error in `errors.py`."""
+
+    kind: str
+    message: str
+    hint: str = ""

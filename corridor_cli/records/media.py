@@ -1,0 +1,86 @@
+"""What is known of a video and its frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from corridor_cli.records.common import Pixels
+
+
+class ScanFrame(Protocol):
+    """One decoded picture during a scan; pixels are converted only when asked for.
+
+    `size_px` is (width, height) as decoded. `planes` is uint8 (3, h, w): Y, U and V resized bilinearly to one
+    size, at most 128 px wide, rotation not applied. `rgb()` is uint8 (H, W, 3) at full size as it is to be
+    seen: upright, with square pixels, in SDR; it may be called once the scan has moved on, until the frame is
+    dropped.
+    """
+
+    @property
+    def index(self) -> int: ...
+
+    @property
+    def time(self) -> Fraction: ...
+
+    @property
+    def size_px(self) -> tuple[int, int]: ...
+
+    @property
+    def planes(self) -> Pixels: ...
+
+    def rgb(self) -> Pixels: ...
+
+
+StepKind = Literal["same", "new", "unclear"]
+"""What a step over frames leads to: the same scene, a new one, or nobody can say without looking."""
+
+
+@dataclass(frozen=True, slots=True)
+class VideoInfo:
+    """Facts the container states about a video; `None` is unknown, never a guess.
+
+    Sizes and `sample_aspect_ratio` (of a pixel, width over height) are those of the upright picture.
+    `matrix` is the number of its Y'CbCr matrix (ITU-T H.273; 2 is unknown); `picture_needs` names what its
+    pictures need beyond decoding and turning, such as deinterlacing.
+    """
+
+    container: str
+    video_codec: str
+    pixel_format: str | None
+    audio_codec: str | None
+    width_px: int
+    height_px: int
+    rotation_degrees: int
+    sample_aspect_ratio: Fraction | None
+    frame_rate: Fraction | None
+    duration_seconds_from_header: Fraction | None
+    num_frames_from_header: int | None
+    stream_index: int
+    num_video_streams: int
+    warnings: tuple[str, ...] = ()
+    is_mirrored: bool = False
+    matrix: int = 2
+    picture_needs: tuple[str, ...] = ()
+    guessed_rate: Fraction | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderChoice:
+    """Which reader decodes a file and why; `fallbacks` lists the ones tried before, each with its reason."""
+
+    name: str
+    reason: str
+    fallbacks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFacts:
+    """One stream of a container: its kind, its codec (None: no decoder knows it), and what else it states."""
+
+    index: int
+    kind: str
+    codec: str | None
+    details: tuple[str, ...] = ()

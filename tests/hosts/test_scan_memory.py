@@ -1,0 +1,76 @@
+"""What a scan holds: pictures that were handed over are let go of, however long the video."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import cast
+
+import pytest
+from av.video.frame import VideoFrame
+from sample_clips import SceneRecipe, draw_story, write_video
+
+from corridor_cli.hosts.blocks import MAX_TOGETHER
+from corridor_cli.hosts.channel import Channel, Inbox
+from corridor_cli.hosts.media_worker import MediaWorker
+from corridor_cli.hosts.messages import WorkerSetup
+from corridor_cli.hosts.slots import Slots, create_arena
+from corridor_cli.records import ScanEnd, ScanJob, SceneFrames, SlotsFreed
+from corridor_cli.scenes.candidates import MAX_HELD
+from corridor_cli.settings import DecodeSettings, FrameSettings, SceneSettings
+
+NUM_SCENES = 40
+SLOT_BYTES = 3 * 64 * 64
+GROUNDS = ("blue", "yellow", "green", "white")
+
+
+class Main:
+    """Takes what the worker sends in this process, gives slots back at once, and counts pictures alive."""
+
+    def __init__(self) -> None:
+        self.worker: MediaWorker | None = None
+        self.num_alive: list[int] = []
+        self.end: ScanEnd | None = None
+
+    def send(self, record: object) -> None:
+        if isinstance(record, SceneFrames):
+            self.num_alive.append(sum(isinstance(each, VideoFrame) for each in gc.get_objects()))
+            assert self.worker is not None
+            self.worker.take(SlotsFreed(tuple(p.frame.slot for p in record.picks if p.frame)))
+        elif isinstance(record, ScanEnd):
+            self.end = record
+
+
+@pytest.fixture
+def collector_off() -> Iterator[None]:
+    """The collector's own time would hide what only it can free."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("collector_off")
+def test_pictures_of_scenes_that_ended_are_let_go_of(tmp_path: Path) -> None:
+    recipes = [SceneRecipe("circle", "red", GROUNDS[number % 4], seconds=1) for number in range(NUM_SCENES)]
+    path = write_video(tmp_path / "many.mp4", draw_story(recipes, Fraction(25), 64, 48))
+    gc.collect()
+    arena_fd = create_arena(3, SLOT_BYTES)
+    main = Main()
+    setup = WorkerSetup(DecodeSettings(), SceneSettings(), FrameSettings(), SLOT_BYTES, 64 * 64, (0, 1, 2))
+    try:
+        slots = Slots(arena_fd, SLOT_BYTES)
+        main.worker = MediaWorker(setup, slots, cast(Channel, main), cast(Inbox, None))
+        main.worker.take(ScanJob(0, str(path)))
+    finally:
+        os.close(arena_fd)
+    assert main.end is not None
+    assert main.end.error is None
+    assert len(main.num_alive) == NUM_SCENES
+    # A block more than the candidates, and the picks of the scene that is being handed over.
+    assert max(main.num_alive) <= MAX_HELD + 2 * MAX_TOGETHER, main.num_alive
+    assert sum(isinstance(each, VideoFrame) for each in gc.get_objects()) == 0
