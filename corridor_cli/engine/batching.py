@@ -9,6 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 
 from corridor_cli.engine.base import BatchListener
 from corridor_cli.engine.recovery import (
@@ -20,7 +21,15 @@ from corridor_cli.engine.recovery import (
     try_batch,
 )
 from corridor_cli.errors import DeviceLostError
-from corridor_cli.records import BatchStarted, BatchStats, Caption, ErrorInfo, Request, RequestKey
+from corridor_cli.records import (
+    BatchStarted,
+    BatchStats,
+    Caption,
+    CaptionTiming,
+    ErrorInfo,
+    Request,
+    RequestKey,
+)
 
 BATCHES_AHEAD = 3
 
@@ -53,6 +62,7 @@ class Batcher:
         self._queue: deque[Request] = deque()
         self._open: set[RequestKey] = set()
         self._overflowed_alone: set[RequestKey] = set()
+        self._submitted: dict[RequestKey, float] = {}
 
     @property
     def num_open(self) -> int:
@@ -64,6 +74,7 @@ class Batcher:
         with self._arrived:
             assert request.key not in self._open, f"{request.key} is already open"
             self._open.add(request.key)
+            self._submitted[request.key] = time.perf_counter()
             self._queue.append(request)
             self._arrived.notify()
 
@@ -79,6 +90,8 @@ class Batcher:
         captions = self._run(batch) if batch else []
         with self._arrived:
             self._open.difference_update(caption.key for caption in captions)
+            for caption in captions:
+                self._submitted.pop(caption.key, None)
         return captions
 
     def _cut_batch(self) -> list[Request]:
@@ -148,4 +161,10 @@ class Batcher:
                 next_batch_size=self._sizer.size,
             )
         )
-        return outcome
+        if isinstance(outcome, Failure):
+            return outcome
+        return [self._timed(caption, started, wall_seconds) for caption in outcome]
+
+    def _timed(self, caption: Caption, started: float, seconds: float) -> Caption:
+        waited = started - self._submitted.get(caption.key, started)
+        return replace(caption, timing=CaptionTiming(waited, None, seconds))

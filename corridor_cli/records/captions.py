@@ -37,9 +37,22 @@ class Request:
     attempt: int = 0
 
 
+class CaptionTiming(NamedTuple):
+    """What a request took inside its engine, in seconds.
+
+    It waited for its turn; from then on count the time to its first token, which is None where only whole
+    batches are timed, and to its last.
+    """
+
+    waited_seconds: float
+    first_token_seconds: float | None
+    seconds: float
+
+
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """The answer to one request: text with token counts and finish reason, or an error and no text."""
+    """The answer to one request: text with token counts and finish reason, or an error and no text. `timing`
+    is None where nothing was run for it."""
 
     key: RequestKey
     text: str
@@ -47,11 +60,16 @@ class Caption:
     output_tokens: int
     finish_reason: FinishReason | None
     error: ErrorInfo | None = None
+    timing: CaptionTiming | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class BatchStats:
-    """What one batch cost. Memory is in bytes, None where the device does not say."""
+    """What one batch cost. Memory is in bytes, None where the device does not say.
+
+    `pass_seconds` is the device's time by pass (tile, vision, prefill, steps); empty where they are not told
+    apart.
+    """
 
     batch_size: int
     num_tiles: int
@@ -61,6 +79,8 @@ class BatchStats:
     free_memory_bytes: int | None
     num_oom_retries: int = 0
     next_batch_size: int | None = None
+    pass_seconds: dict[str, float] = field(default_factory=dict)
+    peak_reserved_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +93,8 @@ class BatchStarted:
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
     """What an engine is, once started. `batch_size` is the one it begins with, `reasons` says why; `degraded`
-    is what it does less well than was asked for."""
+    is what it does less well than was asked for. What was measured under the same `measurement_key` (machine,
+    model, precision) holds for this engine."""
 
     engine: str
     model_id: str
@@ -89,6 +110,7 @@ class EngineInfo:
     environment: dict[str, str] = field(default_factory=dict)
     quantization: str | None = None
     degraded: tuple[str, ...] = ()
+    measurement_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,10 +121,10 @@ def test_batching_changes_no_caption(base: ModelSettings, store: DictStore, list
     for changes in ({"batch_size": 1}, {"batch_size": 5}, {"batch_size": 12, "memory_optimization": False}):
         engine = create_engine(dataclasses.replace(base, **changes), store, listener)
         info = engine.start()
-        texts.append({c.key: dataclasses.astuple(c) for c in answer(engine, requests, info.max_pending)})
+        texts.append({caption.key: caption for caption in answer(engine, requests, info.max_pending)})
         engine.close()
     assert texts[0] == texts[1] == texts[2]
-    assert len({caption[1] for caption in texts[0].values()}) > 6, "other frames, other words"
+    assert len({caption.text for caption in texts[0].values()}) > 6, "other frames, other words"
 
 
 def test_without_batch_processing_requests_run_one_by_one(

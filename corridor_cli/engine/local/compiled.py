@@ -8,14 +8,12 @@ than twice the best that could have been done.
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
 
 import torch
 
 from corridor_cli.engine.local.failures import is_out_of_memory
+from corridor_cli.engine.local.timing import PassTimes
 from corridor_cli.engine.local.vision import Encode
 from corridor_cli.engine.recovery import describe
 from corridor_cli.hardware import keep_measurement, kept_measurement
@@ -104,37 +102,3 @@ class CompiledEncoder:
 def _told(error: Exception) -> str:
     told = describe(error)
     return f"{told.type}: {told.message}"
-
-
-class PassTimes:
-    """How long passes over so many tiles have taken in all, without ever waiting for the device."""
-
-    def __init__(self, device: str) -> None:
-        self._device = device
-        self._totals: dict[int, float] = {}
-        self._open: deque[tuple[int, Any, Any]] = deque()
-
-    def total_seconds(self, num_tiles: int) -> float:
-        """The sum over the passes known to have ended."""
-        while self._open and self._open[0][2].query():
-            size, start, end = self._open.popleft()
-            self._add(size, start.elapsed_time(end) / 1000)
-        return self._totals.get(num_tiles, 0.0)
-
-    @contextmanager
-    def measured(self, num_tiles: int) -> Iterator[None]:
-        """Times what is launched inside."""
-        if self._device == "cpu":
-            started = time.perf_counter()
-            yield
-            self._add(num_tiles, time.perf_counter() - started)
-            return
-        start = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-        end = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-        start.record()
-        yield
-        end.record()
-        self._open.append((num_tiles, start, end))
-
-    def _add(self, num_tiles: int, seconds: float) -> None:
-        self._totals[num_tiles] = self._totals.get(num_tiles, 0.0) + seconds

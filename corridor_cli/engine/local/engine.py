@@ -75,6 +75,7 @@ class LocalEngine:
             seconds_per_request=costs.seconds_per_request(expected, batch_size),
             reasons=tuple(filter(None, (*loaded.reasons, generator.reason, *sizes.reasons))),
             environment=_environment(loaded),
+            measurement_key=loaded.measurement_key,
             quantization=None if loaded.network.kind == "dense" else loaded.network.kind,
         )
 

@@ -15,6 +15,7 @@ from corridor_cli.engine.local.network import Network, PackedPrompts
 from corridor_cli.engine.local.sequences import TokenSequence
 from corridor_cli.engine.local.tensors import on_device
 from corridor_cli.engine.local.tiles import TileRule, cut_tiles
+from corridor_cli.engine.local.timing import PassTimes
 
 _STEPS_PER_LOOK = 8
 _BOUND_STEP = 64
@@ -38,6 +39,7 @@ class Generator:
         self._image_token_id = image_token_id
         self._cache = KeyValueCache(network.shape.text, num_slots, max_tokens, network.device, network.dtype)
         self._decoder = Decoder(network, self._cache, max_new_tokens, end_token_ids)
+        self.passes = PassTimes(network.device)
         self._running: list[TokenSequence] = []
         self._lengths: list[int] = []  # an upper bound of the tokens each running sequence has by now
         self.num_slots, self.max_tokens, self.max_new_tokens = num_slots, max_tokens, max_new_tokens
@@ -67,8 +69,9 @@ class Generator:
         waiting: list[torch.Tensor] = []
         num_waiting = 0
         for number, frame in enumerate(frames, start=1):
-            tiles = cut_tiles(frame.to(self._network.device, non_blocking=True), self._rule)
-            waiting.append(tiles.to(self._network.dtype))
+            with self.passes.measured("tile"):
+                tiles = cut_tiles(frame.to(self._network.device, non_blocking=True), self._rule)
+                waiting.append(tiles.to(self._network.dtype))
             num_waiting += len(tiles)
             if num_waiting < max_tiles and number < len(frames):
                 continue
@@ -78,7 +81,8 @@ class Generator:
                 waiting, num_waiting = [], 0
             else:
                 waiting, num_waiting = [rest], len(rest)
-            encoded += [self._network.encode(batch).flatten(0, 1) for batch in full]
+            with self.passes.measured("vision"):
+                encoded += [self._network.encode(batch).flatten(0, 1) for batch in full]
         return torch.cat(encoded)
 
     def prefill(self, sequences: Sequence[TokenSequence], visual: torch.Tensor) -> torch.Tensor:
@@ -89,18 +93,20 @@ class Generator:
         first_slot = len(self._running)
         lengths = [len(sequence.token_ids) for sequence in sequences]
         self._cache.clear(first_slot, len(sequences))
-        logits = self._network.prefill(self._pack(sequences, first_slot), visual, self._cache)
-        self._decoder.start(first_slot, logits, lengths, [sequence.limit for sequence in sequences])
+        with self.passes.measured("prefill"):
+            logits = self._network.prefill(self._pack(sequences, first_slot), visual, self._cache)
+            self._decoder.start(first_slot, logits, lengths, [sequence.limit for sequence in sequences])
         self._running += sequences
         self._lengths += lengths
         return logits
 
     def decode(self) -> None:
         """A few steps for all that run; on a CPU, where looking is free, none after one has ended."""
-        for _ in range(_STEPS_PER_LOOK):
-            if self.device == "cpu" and any(self._decoder.finished(len(self._running))):
-                return
-            self.advance(1)
+        with self.passes.measured("steps"):
+            for _ in range(_STEPS_PER_LOOK):
+                if self.device == "cpu" and any(self._decoder.finished(len(self._running))):
+                    return
+                self.advance(1)
 
     def advance(self, num_steps: int) -> None:
         """So many decode steps, whoever ends."""

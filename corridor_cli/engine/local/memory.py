@@ -47,6 +47,11 @@ def memory_bytes(device: str) -> tuple[int | None, int | None]:
     return peak_bytes, free_bytes
 
 
+def reserved_bytes(device: str) -> int | None:
+    """The most the allocator has held since the start; None on a CPU, where nobody counts it."""
+    return None if device == "cpu" else int(torch.cuda.max_memory_reserved(device))
+
+
 def memory_budget(device: str, fraction: float) -> int:
     """Bytes that may be taken: the fraction of all memory less what we hold, capped by what is free.
 

@@ -6,13 +6,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from corridor_cli.engine.base import BatchListener
-from corridor_cli.engine.local.memory import memory_bytes
+from corridor_cli.engine.local.memory import memory_bytes, reserved_bytes
 from corridor_cli.engine.local.sequences import TokenSequence, Translator
 from corridor_cli.engine.local.stages import Stages
+from corridor_cli.engine.local.timing import RequestTimes
 from corridor_cli.engine.recovery import Failure, FailureKind, error_caption
 from corridor_cli.records import BatchStarted, BatchStats, Caption, ErrorInfo, Request, RequestKey
 
@@ -47,6 +48,7 @@ class Scheduler:
         self._answers: list[Caption] = []
         self._alone: set[RequestKey] = set()
         self._overflowed: set[RequestKey] = set()
+        self._times = RequestTimes(device)
         self._work = Work()
 
     def submit(self, request: Request) -> None:
@@ -56,6 +58,7 @@ class Scheduler:
             if not self._open:
                 self._work = Work()  # what passed while there was nothing to do is nobody's time
             self._open.add(request.key)
+            self._times.submitted(request.key)
             self._arrivals.append(request)
             self._arrived.notify()
 
@@ -139,7 +142,9 @@ class Scheduler:
         """Encode and prefill a group. On a failure its halves are tried, down to the one that is guilty."""
         self._translator.wait_for_frames()
         failure = None if self._stages.has_room_for(group[0]) else self._stages.make_room_for(group[0])
-        failure = failure or self._stages.enter(group)
+        if failure is None:
+            with self._times.entering([sequence.request.key for sequence in group]):
+                failure = self._stages.enter(group)
         if failure is None:
             self._work.num_tiles += sum(sequence.num_tiles for sequence in group)
         elif len(group) > 1:
@@ -160,7 +165,7 @@ class Scheduler:
             answer = self._stages.attempt(partial(self._translator.answer, sequence, new_ids))
             if isinstance(answer, Failure):  # whatever a tokenizer makes of odd ids
                 answer = error_caption(sequence.request, answer.error)
-            self._answers.append(answer)
+            self._answers.append(replace(answer, timing=self._times.ended(sequence.request.key)))
 
     def _restart(self, failure: Failure) -> None:
         """A step failed for all that run: they start again, fewer together, or each alone to find the one."""
@@ -181,6 +186,7 @@ class Scheduler:
             self._queue.appendleft(sequence)
             return
         self._forget(sequence)
+        self._times.ended(sequence.request.key)
         self._answers.append(error_caption(sequence.request, _error_of(failure)))
 
     def _forget(self, sequence: TokenSequence) -> None:
@@ -206,6 +212,8 @@ class Scheduler:
                 free_memory_bytes=free_bytes,
                 num_oom_retries=self._stages.num_oom_retries,
                 next_batch_size=self._stages.num_slots,
+                pass_seconds=self._stages.take_pass_seconds(),
+                peak_reserved_bytes=reserved_bytes(self._device),
             )
         )
         self._work = Work()

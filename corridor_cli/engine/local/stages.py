@@ -133,6 +133,10 @@ class Stages:
             self._overflowed(self._sizes.slots, num_running)
         return ended
 
+    def take_pass_seconds(self) -> dict[str, float]:
+        """The device's time by pass since the last call, of the slots there are now."""
+        return self._generator.passes.take() if self._generator else {}
+
     def clear(self) -> list[TokenSequence]:
         """Give all slots up; the sequences that had them."""
         return self._ready().clear()
