@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
-import psutil
 import torch
 
 from corridor_cli.bench.peaks import DevicePeaks, is_record, peaks_from
+from corridor_cli.bench.processes import machine_time
 from corridor_cli.engine.local.choose_linear import has_onednn_bf16, make_linear
 from corridor_cli.errors import ModelError
 from corridor_cli.hardware import (
@@ -91,17 +91,15 @@ class OtherWork:
     """How much of this machine's processor time went to others since this was made."""
 
     def __init__(self) -> None:
-        self._before = self._seconds()
+        self._machine, self._own_seconds = machine_time(), time.process_time()
 
     def share(self) -> float:
         """0 to 1, of all processors."""
-        total, busy, own = (now - then for now, then in zip(self._seconds(), self._before, strict=True))
-        return min(1.0, max(0.0, (busy - own) / total)) if total > 0 else 0.0
-
-    @staticmethod
-    def _seconds() -> tuple[float, float, float]:
-        times = psutil.cpu_times()
-        return sum(times), sum(times) - times.idle - getattr(times, "iowait", 0.0), time.process_time()
+        now = machine_time()
+        total = now.total_seconds - self._machine.total_seconds
+        busy = now.busy_seconds - self._machine.busy_seconds
+        others = busy - (time.process_time() - self._own_seconds)
+        return min(1.0, max(0.0, others / total)) if total > 0 else 0.0
 
 
 def measure_products(device: str, precision: str) -> dict[str, float]:
