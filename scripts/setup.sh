@@ -27,5 +27,5 @@ pip() { .venv/bin/python -m pip --disable-pip-version-check "$@"; }
 echo "setup: installing the pinned requirements into .venv (once; PyTorch is the large one)" >&2
 # torch alone and first: pinned, it takes the build your package index prefers (a CPU build where that is offered).
 pip install --quiet --constraint constraints.txt torch >&2
-pip install --quiet --constraint constraints.txt --editable '.[dev,torchcodec]' >&2
+pip install --quiet --constraint constraints.txt --editable '.[bench,dev,torchcodec]' >&2
 echo "$wanted" > "$stamp"

@@ -19,7 +19,7 @@ ROWS = [
     {"media", "scenes", "cuts", "engine", "timeline"},
     {"hosts"},
     {"pipeline"},
-    {"runners"},
+    {"bench", "runners"},
     {"cli"},
 ]
 ROW_OF = {room: number for number, rooms in enumerate(ROWS) for room in rooms}
@@ -84,6 +84,12 @@ def test_main_loads_no_decoder_and_no_network() -> None:
     modules = "runners.local", "runners.scenes", "runners.probe", "cli.run", "cli.scene_results", "cli.live"
     loaded = loaded_after("import " + ", ".join(f"corridor_cli.{module}" for module in modules))
     assert not loaded & {"torch", "transformers", "av", "decord", "torchcodec"}
+
+
+def test_main_measures_without_a_network() -> None:
+    modules = ["bench.peaks", "bench.roofline", "bench.sampler"]
+    loaded = loaded_after("import " + ", ".join(f"corridor_cli.{module}" for module in modules))
+    assert not loaded & {"torch", "transformers", "av", "decord", "torchcodec", "matplotlib", "pynvml"}
 
 
 def test_a_media_worker_loads_no_network_and_no_schema() -> None:
