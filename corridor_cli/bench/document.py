@@ -110,8 +110,8 @@ class PointResult(_Record):
     """What came of one point. Everything but `status` and `error` is null or empty where nothing ran.
 
     `output_tokens` is the limit that was set, `mean_output_tokens` what captions had.
-    `batch_size_used` is smaller than asked where memory ran out. `caption_marks` are checksums of the captions
-    of the first requests, by which `agreement_with_batch_1` is reckoned.
+    `batch_size_used` is smaller than asked where memory ran out. `caption_marks` are checksums of the first
+    requests' captions, by which `agreement_with_batch_1` is reckoned.
     """
 
     contestant: Contestant
@@ -217,7 +217,7 @@ class Verdict(_Record):
 class BenchDocument(_Record):
     """The whole of `bench.json`. `is_complete` is false while points are missing."""
 
-    schema_: Literal["vlmtl.bench/1"] = Field(SCHEMA, alias="schema")
+    schema_: Literal["vlmtl.bench/1"] = Field("vlmtl.bench/1", alias="schema")
     created_at: str
     command: list[str]
     is_complete: bool

@@ -19,8 +19,8 @@ MAX_TILES_FOR = {1: 1, 3: 2, 9: 8}
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """`batch_size` requests together, each of `frames` frames of `tiles` tiles, answered by `output_tokens` at
-    most. The `loop` is transformers' own `generate`, one request at a time."""
+    """`batch_size` requests together, each of `frames` frames of `tiles` tiles, answered by at most
+    `output_tokens`. The `loop` is transformers' own `generate`, one request at a time."""
 
     contestant: Contestant
     batch_size: BatchSize
