@@ -25,6 +25,9 @@ T = TypeVar("T")
 
 MEASURE_SECONDS = 0.2
 _MATRIX_SIDE = 1024
+
+# The file of `keep_measurement` where a benchmark leaves the best batch size for each model and machine.
+BEST_BATCH = "best_batch"
 _MIN_SPEEDUP = 1.2
 _CGROUP = Path("/sys/fs/cgroup")
 

@@ -10,7 +10,7 @@ from corridor_cli.engine.local.generator import Generator
 from corridor_cli.engine.local.load import Loaded, load
 from corridor_cli.engine.local.memory import memory_budget, release_memory
 from corridor_cli.engine.local.scheduler import Scheduler
-from corridor_cli.engine.local.sizing import expect, find_costs, size_stages
+from corridor_cli.engine.local.sizing import best_batch, expect, find_costs, size_stages
 from corridor_cli.engine.local.stages import Stages, StageSizes
 from corridor_cli.engine.recovery import BatchSizer
 from corridor_cli.records import Caption, EngineInfo, Request
@@ -45,7 +45,7 @@ class LocalEngine:
         costs = find_costs(loaded, expected)
         budget = memory_budget(loaded.device, settings.gpu_memory_fraction)
         bytes_per_slot = loaded.slot_bytes(expected.max_tokens)
-        sizes = size_stages(costs, bytes_per_slot, budget, loaded.device, settings, expected)
+        sizes = size_stages(costs, bytes_per_slot, budget, loaded.device, settings, expected, best_batch(loaded))
 
         def make_generator(max_tokens: int, max_new_tokens: int) -> Generator:
             num_fitting = sizes.slot_budget // loaded.slot_bytes(max_tokens)

@@ -23,10 +23,7 @@ from corridor_cli.engine.local.sequences import TokenSequence
 from corridor_cli.engine.local.shape import NetworkShape
 from corridor_cli.engine.local.tiles import TileRule
 from corridor_cli.errors import ModelError
-from corridor_cli.hardware import (
-    keep_measurement,
-    kept_measurement,
-)
+from corridor_cli.hardware import BEST_BATCH, keep_measurement, kept_measurement
 from corridor_cli.records import Generation, Request, RequestKey, Role
 from corridor_cli.settings import CaptionSettings, ModelSettings
 
@@ -91,9 +88,18 @@ class Sizing:
 
 
 def size_stages(
-    costs: Costs, bytes_per_slot: int, budget: int, device: str, settings: ModelSettings, expected: Expected
+    costs: Costs,
+    bytes_per_slot: int,
+    budget: int,
+    device: str,
+    settings: ModelSettings,
+    expected: Expected,
+    best_batch: int | None = None,
 ) -> Sizing:
-    """The sizes that fit into `budget` bytes; at least one of each, whether or not that fits."""
+    """The sizes that fit into `budget` bytes; at least one of each, whether or not that fits.
+
+    `best_batch` is what `auto` begins with where it fits: what `vlmtl bench` found to be enough.
+    """
     kind = "cpu" if device == "cpu" else "cuda"
     share = _STAGE_SHARE * budget
     most_tiles = _MAX_TILES[kind] if settings.memory_optimization else 4 * _MAX_TILES[kind]
@@ -113,6 +119,8 @@ def size_stages(
     elif settings.batch_size != "auto":
         slots = limit = min(settings.batch_size, settings.max_batch_size)
         why = "as set"
+    elif best_batch is not None and best_batch <= limit:
+        slots, why = best_batch, f"the best that was measured here (vlmtl bench); {facts}"
     elif kind == "cpu":
         slots = limit = round_batch_size(min(limit, _CPU_SLOTS))
         why = f"more gain little on a processor; {facts}"
@@ -123,6 +131,13 @@ def size_stages(
         f"together: {tiles} tiles of {costs.bytes_per_tile / 1024**2:.1f} MiB, {tokens} prompt tokens",
     )
     return Sizing(slots, limit, slot_budget, tiles, tokens, reasons)
+
+
+def best_batch(loaded: Loaded) -> int | None:
+    """The batch size that a benchmark of this model on this machine recommended; None where there was none."""
+    kept = kept_measurement(BEST_BATCH, loaded.measurement_key)
+    size = kept.get("batch_size") if isinstance(kept, dict) else None
+    return size if isinstance(size, int) and size > 0 else None
 
 
 def expect(loaded: Loaded, caption: CaptionSettings) -> Expected:
