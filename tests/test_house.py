@@ -19,7 +19,8 @@ ROWS = [
     {"media", "scenes", "cuts", "engine", "timeline"},
     {"hosts"},
     {"pipeline"},
-    {"bench", "runners"},
+    {"runners"},
+    {"bench"},
     {"cli"},
 ]
 ROW_OF = {room: number for number, rooms in enumerate(ROWS) for room in rooms}

@@ -10,10 +10,9 @@ import math
 import time
 from contextlib import closing
 from dataclasses import dataclass, replace
-from statistics import fmean
 from typing import Literal
 
-from corridor_cli.bench.document import HardwareUse, Memory, PointResult, Sample
+from corridor_cli.bench.document import HardwareUse, Memory, Percentiles, PointResult, Sample
 from corridor_cli.bench.frames import FrameSet
 from corridor_cli.bench.points import MAX_TILES_FOR, Point
 from corridor_cli.bench.rounds import BatchEars, Load, Round, marks_of, sample_of
@@ -158,7 +157,9 @@ class _PointRun:
             update={
                 "samples": self._samples,
                 "caption_marks": self._marks,
-                "memory": memory_of(self._batches, self._hardware, is_cpu=bool(info and info.device == "cpu")),
+                "memory": memory_of(
+                    self._batches, self._hardware, is_cpu=bool(info and info.device == "cpu")
+                ),
             }
         )
 
@@ -178,10 +179,10 @@ def figures(samples: list[Sample], summary: SamplerSummary) -> dict[str, object]
         "frames_per_second_spread": rates,
         "requests_per_second": spread([each.num_requests / each.seconds for each in samples]).median,
         "output_tokens_per_second": spread([each.output_tokens / each.seconds for each in samples]).median,
-        "latency_ms": percentiles([value for sample in samples for value in sample.latencies_ms]),
-        "wait_ms": percentiles([value for sample in samples for value in sample.waits_ms]),
-        "ttft_ms": percentiles([value for sample in samples for value in sample.first_token_ms]),
-        "tpot_ms": percentiles([value for sample in samples for value in sample.time_per_token_ms]),
+        "latency_ms": _percentiles([value for sample in samples for value in sample.latencies_ms]),
+        "wait_ms": _percentiles([value for sample in samples for value in sample.waits_ms]),
+        "ttft_ms": _percentiles([value for sample in samples for value in sample.first_token_ms]),
+        "tpot_ms": _percentiles([value for sample in samples for value in sample.time_per_token_ms]),
         "pass_seconds_per_request": {
             name: sum(sample.pass_seconds.get(name, 0.0) for sample in samples) / num_requests
             for name in sorted({name for sample in samples for name in sample.pass_seconds})
@@ -225,10 +226,8 @@ def memory_of(batches: list[BatchStats], summary: SamplerSummary, *, is_cpu: boo
     )
 
 
-def agreement(marks: list[int], marks_alone: list[int]) -> float | None:
-    """The share of the first captions that are what they were at batch size 1; None without either."""
-    pairs = list(zip(marks, marks_alone, strict=False))
-    return fmean(mark == alone for mark, alone in pairs) if pairs else None
+def _percentiles(values_ms: list[float]) -> Percentiles | None:
+    return percentiles(values_ms) if values_ms else None
 
 
 def _first_error(done: Round) -> str | None:
@@ -239,5 +238,3 @@ def _first_error(done: Round) -> str | None:
 def _kind(problem: str) -> Status:
     """Engines tell a lack of memory in words: the error of a start has one type for all that can be wrong."""
     return "out_of_memory" if "memory" in problem.lower() else "failed"
-
-

@@ -45,7 +45,9 @@ class LocalEngine:
         costs = find_costs(loaded, expected)
         budget = memory_budget(loaded.device, settings.gpu_memory_fraction)
         bytes_per_slot = loaded.slot_bytes(expected.max_tokens)
-        sizes = size_stages(costs, bytes_per_slot, budget, loaded.device, settings, expected, best_batch(loaded))
+        sizes = size_stages(
+            costs, bytes_per_slot, budget, loaded.device, settings, expected, best_batch(loaded)
+        )
 
         def make_generator(max_tokens: int, max_new_tokens: int) -> Generator:
             num_fitting = sizes.slot_budget // loaded.slot_bytes(max_tokens)

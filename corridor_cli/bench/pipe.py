@@ -1,0 +1,60 @@
+"""A real run over the input, from files to timelines, with the batch size that was recommended."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from corridor_cli.bench.document import PipeResult
+from corridor_cli.bench.points import BatchSize
+from corridor_cli.config import LoadedSettings
+from corridor_cli.runners.local import run_local
+from corridor_cli.telemetry import Reporter, RunOptions
+from corridor_cli.timeline.layout import OutputLayout
+
+
+def run_pipe(
+    inputs: list[str], loaded: LoadedSettings, batch_size: BatchSize, reporter: Reporter
+) -> PipeResult:
+    """Run into a temporary folder and look at what was left there. Raises what the run raises."""
+    settings = loaded.settings
+    model = replace(settings.gpu_pipeline.internvl3, batch_size=batch_size)
+    settings = replace(settings, gpu_pipeline=replace(settings.gpu_pipeline, internvl3=model))
+    with tempfile.TemporaryDirectory(prefix="vlmtl-bench-") as folder:
+        output = Path(folder)
+        outcome = run_local(inputs, output, replace(loaded, settings=settings), RunOptions(), reporter)
+        timelines = [json.loads(path.read_bytes()) for path in output.rglob("*.timeline.json")]
+        batches = list(_batches(OutputLayout(output).batches))
+    video_seconds = sum(timeline["source"]["duration"] or 0.0 for timeline in timelines)
+    num_captions = outcome.num_captions or 0
+    seconds = outcome.wall_seconds
+    worked = sum(batch["wall_seconds"] for batch in batches)
+    stages = {"scan": sum(timeline["run"]["phases"].get("scan", 0.0) for timeline in timelines)}
+    for batch in batches:
+        for name, taken in batch["pass_seconds"].items():
+            stages[name] = stages.get(name, 0.0) + taken
+    return PipeResult(
+        batch_size=batch_size,
+        num_videos=len(timelines),
+        num_scenes=outcome.num_scenes,
+        num_captions=num_captions,
+        video_seconds=video_seconds,
+        wall_seconds=seconds,
+        scenes_per_second=outcome.num_scenes / seconds,
+        captions_per_second=num_captions / seconds,
+        times_real_time=video_seconds / seconds,
+        seconds_by_stage=stages,
+        busy_share=min(1.0, worked / seconds) if batches else None,
+        starved_share=max(0.0, 1 - worked / seconds) if batches else None,
+        exit_code=int(outcome.exit_code),
+    )
+
+
+def _batches(path: Path) -> Iterator[dict[str, Any]]:
+    if path.is_file():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            yield json.loads(line)

@@ -1,0 +1,162 @@
+"""A sweep: points in random order, each written down when it is measured, and the document they make."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from corridor_cli.bench.document import BenchDocument, PointResult
+from corridor_cli.bench.environment import engine_facts, machine_facts
+from corridor_cli.bench.frames import FrameSet
+from corridor_cli.bench.long_run import run_long
+from corridor_cli.bench.measure import Effort, measure_point
+from corridor_cli.bench.peaks import DevicePeaks, find_peaks
+from corridor_cli.bench.points import Point
+from corridor_cli.bench.relate import Ceiling, relate
+from corridor_cli.bench.store import PointStore
+from corridor_cli.bench.verdict import judge, keep_profile
+from corridor_cli.engine.presets import describe_model
+from corridor_cli.records import EngineInfo
+from corridor_cli.settings import Settings
+from corridor_cli.telemetry import Reporter, format_duration
+
+FramesFor = Callable[[int], AbstractContextManager[FrameSet]]
+"""The frames for a number of tiles; opened once for each number and closed when the sweep ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class SweepPlan:
+    """What is to be measured. The order of `points` does not matter: `seed` decides in which they run."""
+
+    points: tuple[Point, ...]
+    centre: Point
+    effort: Effort
+    command: tuple[str, ...]
+    workload: dict[str, Any]
+    max_latency_ms: float | None = None
+    duration_seconds: float | None = None
+    seed: int = 0
+
+
+def shuffled(points: Sequence[Point], seed: int) -> list[Point]:
+    """The points in the order they are measured in: whatever drifts must not look like an axis."""
+    ordered = list(points)
+    random.Random(seed).shuffle(ordered)
+    return ordered
+
+
+class Sweep:
+    """Measures the plan's points with engines of the settings. Without `folder` nothing is kept on disk."""
+
+    def __init__(
+        self, plan: SweepPlan, settings: Settings, frames_for: FramesFor, reporter: Reporter
+    ) -> None:
+        self._plan = plan
+        self._settings = settings
+        self._frames_for = frames_for
+        self._reporter = reporter
+        self._info: EngineInfo | None = None
+        self._created_at = datetime.now(UTC).isoformat(timespec="seconds")
+        self._machine = machine_facts()
+        self._peaks: DevicePeaks | None = None
+
+    def run(self, folder: Path, *, is_resumed: bool) -> BenchDocument:
+        """Measure what is missing of the points kept in `folder`. Raises what `PointStore` raises."""
+        store = PointStore(folder, self.setup, is_resumed=is_resumed)
+        known = {result.key for result in store.results}
+        todo = [p for p in shuffled(self._plan.points, self._plan.seed) if _key(p) not in known]
+        if known:
+            self._reporter.note(f"{len(known)} points were measured before; {len(todo)} are left")
+        with ExitStack() as stack:
+            opened: dict[int, FrameSet] = {}
+            try:
+                for number, point in enumerate(todo, start=1):
+                    if point.tiles not in opened:
+                        opened[point.tiles] = stack.enter_context(self._frames_for(point.tiles))
+                    store.add(self._measure(point, opened[point.tiles], f"{number}/{len(todo)}"))
+            except KeyboardInterrupt:
+                self._reporter.warn(
+                    f"stopped: {len(store.results)} of {len(self._plan.points)} points are kept in {folder}; "
+                    "the same command with --resume measures the rest"
+                )
+                raise
+            document = self.document(store.results)
+            return self._with_long_run(document, stack, opened)
+
+    @property
+    def setup(self) -> dict[str, Any]:
+        """What tells one sweep from another."""
+        return {
+            "points": sorted(point.name for point in self._plan.points),
+            "effort": asdict(self._plan.effort),
+            "workload": self._plan.workload,
+            "settings": asdict(self._settings.gpu_pipeline.internvl3),
+            "vlmtl": self._machine["vlmtl"],
+        }
+
+    def document(self, results: Sequence[PointResult]) -> BenchDocument:
+        """The document of the points there are."""
+        plan, info = self._plan, self._info
+        if info is not None:
+            self._peaks = find_peaks(info.device, info.quantization or info.dtype)
+        rows = relate(results, self._ceiling())
+        verdict = judge(rows, plan.centre, plan.max_latency_ms)
+        if info is not None and info.measurement_key is not None:
+            keep_profile(verdict, info.measurement_key)
+        order = {_key(point): number for number, point in enumerate(plan.points)}
+        return BenchDocument(
+            schema="vlmtl.bench/1",
+            created_at=self._created_at,
+            command=list(plan.command),
+            is_complete=len(rows) == len(plan.points),
+            environment=self._machine | (engine_facts(info) if info else {}),
+            workload=plan.workload,
+            settings={"effort": asdict(plan.effort), "seed": plan.seed},
+            peaks=asdict(self._peaks) if self._peaks else None,
+            points=sorted(rows, key=lambda row: order[row.key]),
+            verdict=verdict,
+        )
+
+    def _ceiling(self) -> Ceiling | None:
+        model = self._settings.gpu_pipeline.internvl3
+        if self._info is None or model.engine == "echo":
+            return None
+        return Ceiling.of(describe_model(model).shape, self._peaks, self._info)
+
+    def _measure(self, point: Point, frames: FrameSet, place: str) -> PointResult:
+        self._reporter.note(f"{place} {point.name}")
+        measured = measure_point(point, frames, self._settings, self._plan.effort)
+        if point.contestant == "engine" and measured.info is not None:
+            self._info = measured.info
+        row = measured.result
+        if row.frames_per_second is None:
+            self._reporter.warn(f"{point.name}: {row.status.replace('_', ' ')}: {row.error}")
+        else:
+            noisy = ", noisy" if row.is_noisy else ""
+            self._reporter.note(f"{point.name}: {row.frames_per_second:.3g} frames/s{noisy}")
+        return row
+
+    def _with_long_run(
+        self, document: BenchDocument, stack: ExitStack, opened: dict[int, FrameSet]
+    ) -> BenchDocument:
+        seconds, verdict = self._plan.duration_seconds, document.verdict
+        if seconds is None or verdict is None or verdict.recommended is None:
+            return document
+        tiles = self._plan.centre.tiles
+        if tiles not in opened:
+            opened[tiles] = stack.enter_context(self._frames_for(tiles))
+        size = verdict.recommended.batch_size
+        self._reporter.note(
+            f"for {format_duration(seconds)}: batch {size}, to see whether it keeps its speed"
+        )
+        found = run_long(self._plan.centre, size, opened[tiles], self._settings, seconds)
+        return document.model_copy(update={"long_run": found})
+
+
+def _key(point: Point) -> tuple[object, ...]:
+    return point.contestant, point.batch_size, point.frames, point.tiles, point.output_tokens
