@@ -1,7 +1,7 @@
 """One point: an engine of its own, warmed up, then a few repeats; whatever goes wrong becomes a row.
 
-Each point has a fresh engine process, so its memory is its own and a crash costs nothing else. The repeats run
-one after the other in it; the order of the points is the sweep's business.
+Each point has a fresh engine process, so its memory is its own and a crash costs nothing else. The repeats
+run one after the other in it; the order of the points is the sweep's business.
 """
 
 from __future__ import annotations
@@ -153,15 +153,10 @@ class _PointRun:
         # Half of the repeats of a point that broke down in the middle are no measurement.
         if self._hardware is None:
             return row
-        return row.model_copy(update=figures(self._samples, self._hardware)).model_copy(
-            update={
-                "samples": self._samples,
-                "caption_marks": self._marks,
-                "memory": memory_of(
-                    self._batches, self._hardware, is_cpu=bool(info and info.device == "cpu")
-                ),
-            }
-        )
+        is_cpu = info is not None and info.device == "cpu"
+        held = memory_of(self._batches, self._hardware, is_cpu=is_cpu)
+        kept = {"samples": self._samples, "caption_marks": self._marks, "memory": held}
+        return row.model_copy(update={**figures(self._samples, self._hardware), **kept})
 
 
 def figures(samples: list[Sample], summary: SamplerSummary) -> dict[str, object]:
