@@ -81,7 +81,11 @@ class Comparison:
 
     @property
     def is_other_machine(self) -> bool:
-        return any(difference.kind == "machine" for difference in self.differences)
+        """Whether a fact about the machine differs that both files tell."""
+        return any(
+            difference.kind == "machine" and None not in (difference.before, difference.after)
+            for difference in self.differences
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Plain tables and lists, ready for `json.dumps`; percentages are of the first file's values."""
@@ -159,8 +163,17 @@ def compare_point(name: str, before: PointResult, after: PointResult) -> PointCo
 
 def _change(metric: Metric, source: str, before: Sequence[float], after: Sequence[float]) -> Change:
     ratio = ratio_of(before, after)
-    means, counts = map(geometric_mean, (before, after)), map(len, (before, after))
-    return Change(metric.name, metric.unit, source, *means, *counts, ratio, verdict_on(metric, ratio))
+    return Change(
+        metric=metric.name,
+        unit=metric.unit,
+        source=source,
+        before=geometric_mean(before),
+        after=geometric_mean(after),
+        num_before=len(before),
+        num_after=len(after),
+        ratio=ratio,
+        verdict=verdict_on(metric, ratio),
+    )
 
 
 def verdict_on(metric: Metric, ratio: Ratio) -> Verdict:

@@ -142,6 +142,7 @@ def test_differences_begin_with_the_machine() -> None:
         settings={"gpu_pipeline": {"internvl3": {"precision": "int8"}}, "errors": {"fail_fast": True}},
         peaks={"device_name": "Intel Xeon", "flops_per_second": 5e11, "measured_at": "2026-11-27"},
     )
+    assert compare(document([point()]), other).is_other_machine
     found = find_differences(document([point()]), other)
     assert [(each.kind, each.name) for each in found] == [
         ("machine", "cpu"),
@@ -155,6 +156,12 @@ def test_differences_begin_with_the_machine() -> None:
         ("peaks", "flops_per_second"),
     ]
     assert (found[1].before, found[1].after) == (2, None)
+
+
+def test_a_machine_that_one_file_does_not_tell_of_is_no_other_machine() -> None:
+    told = compare(document([point()]), document([point()], environment={}, peaks=None))
+    assert {each.kind for each in told.differences} >= {"machine"}
+    assert not told.is_other_machine
 
 
 def test_peaks_may_differ_a_little_and_be_unknown() -> None:
