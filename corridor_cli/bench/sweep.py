@@ -15,7 +15,7 @@ from corridor_cli.bench.environment import engine_facts, machine_facts
 from corridor_cli.bench.frames import FrameSet
 from corridor_cli.bench.long_run import run_long
 from corridor_cli.bench.measure import Effort, Measured, measure_point
-from corridor_cli.bench.peaks import DevicePeaks, find_peaks
+from corridor_cli.bench.peaks import PRECISIONS, DevicePeaks, find_peaks
 from corridor_cli.bench.points import Point
 from corridor_cli.bench.relate import Ceiling, relate
 from corridor_cli.bench.store import PointStore
@@ -103,8 +103,9 @@ class Sweep:
     def document(self, results: Sequence[PointResult], info: EngineInfo | None) -> BenchDocument:
         """The document of the points there are, run by the engine `info`."""
         plan = self._plan
-        if info is not None:
-            self._peaks = find_peaks(info.device, info.quantization or info.dtype)
+        precision = (info.quantization or info.dtype) if info is not None else ""
+        if info is not None and precision in PRECISIONS:  # echo has none
+            self._peaks = find_peaks(info.device, precision)
         rows = relate(results, self._ceiling(info))
         verdict = judge(rows, plan.centre, plan.max_latency_ms)
         if info is not None and info.measurement_key is not None:

@@ -16,6 +16,7 @@ from corridor_cli.cli.options import (
     ConfigFile,
     LoadFormat,
     LogFormat,
+    PlainUsage,
     Preset,
     Quiet,
     Set,
@@ -42,11 +43,19 @@ _FLAGS = {
 }
 
 
+class SweepCommand(PlainUsage):
+    """Shows its arguments as they are meant."""
+
+    usage = "[INPUT]..."
+
+
 def bench(
     context: typer.Context,
     inputs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[INPUT]...", help="Videos to take frames from; else frames are drawn."),
+        typer.Argument(
+            metavar="[INPUT]...", hidden=True, help="Videos to take frames from; else frames are drawn."
+        ),
     ] = None,
     batch_sizes: Annotated[
         str, typer.Option(metavar="LIST", help="Requests that run together; auto is what run would take.")
@@ -102,6 +111,8 @@ def bench(
     log_format: LogFormat = None,
 ) -> None:
     """Measure what this machine gives with a model, and what to set.
+
+    INPUT are videos to take frames from; without any, frames are drawn.
 
     Each point of the sweep has an engine of its own, is warmed up and repeated; the order is random. Results
     go to a folder: bench.json with every sample, tables, pictures and report.html. The batch size that is

@@ -36,9 +36,10 @@ def _serve(engine: Engine, channel: Channel, inbox: Inbox) -> None:
     while True:
         message = inbox.get() if num_open == 0 else inbox.get_nowait()
         while message is not None:
-            assert isinstance(message, Request), message
-            engine.submit(message)
-            num_open += 1
+            for request in (message,) if isinstance(message, Request) else message:
+                assert isinstance(request, Request), message
+                engine.submit(request)
+                num_open += 1
             message = inbox.get_nowait()
         for caption in engine.poll(timeout_seconds=0.05):
             channel.send(caption)
