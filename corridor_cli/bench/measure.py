@@ -130,10 +130,8 @@ class _PointRun:
     def _note(self, done: Round) -> str | None:
         """Count what ran out of memory and how many ran together at least; the first error of a request."""
         self._num_oom_retries += sum(stats.num_oom_retries for stats in done.batches)
-        sizes = [stats.next_batch_size for stats in done.batches if stats.next_batch_size is not None]
-        self._least_size = min(
-            [size for size in (self._least_size, *sizes) if size is not None], default=None
-        )
+        sizes = [self._least_size, *(stats.next_batch_size for stats in done.batches)]
+        self._least_size = min((size for size in sizes if size is not None), default=None)
         errors = [caption.error for caption in done.captions if caption.error is not None]
         return f"{errors[0].type}: {errors[0].message}" if errors else None
 

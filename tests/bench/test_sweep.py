@@ -84,15 +84,15 @@ def row(document: BenchDocument, **asked: object) -> PointResult:
 
 
 def test_batches_of_an_engine_with_a_known_pace(tmp_path: Path) -> None:
-    settings = loaded("echo", delay_seconds=0.05)
+    settings = loaded("echo", delay_seconds=0.2)
     document = run(settings, plan(settings, "1,4"), tmp_path / "out")
     alone, four = row(document, batch_size=1), row(document, batch_size=4)
-    # Each batch takes 50 ms, whatever is in it.
-    assert alone.frames_per_second == pytest.approx(20, rel=0.25)
-    assert four.frames_per_second == pytest.approx(80, rel=0.25)
-    for each in (alone, four):
+    # Each batch takes 200 ms, whatever is in it, and longer on a machine that has other things to do.
+    for each, ideal in ((alone, 5.0), (four, 20.0)):
+        assert each.frames_per_second is not None
+        assert ideal / 2 < each.frames_per_second <= ideal
         assert each.latency_ms is not None
-        assert 50 <= each.latency_ms.p50 < 80
+        assert 200 <= each.latency_ms.p50 < 400
         assert each.frames_per_second_spread is not None
         assert each.frames_per_second_spread.n == len(each.samples) == 3
         assert each.ttft_ms is None, "an engine of whole batches knows no first token"
@@ -226,8 +226,10 @@ def test_a_long_run_is_looked_at_by_windows(tmp_path: Path) -> None:
     long_run = run(settings, wanted, tmp_path / "out").long_run
     assert long_run is not None
     assert len(long_run.windows) == 2
-    assert long_run.frames_per_second == pytest.approx(100, rel=0.3)
-    assert long_run.drift == pytest.approx(1.0, abs=0.3)
+    assert 10 < long_run.frames_per_second <= 101
+    first, last = (window.frames_per_second for window in long_run.windows)
+    assert long_run.frames_per_second == pytest.approx((first + last) / 2, rel=0.05)
+    assert long_run.drift == pytest.approx(last / first)
 
 
 def test_points_have_names_that_tell_them_apart() -> None:
