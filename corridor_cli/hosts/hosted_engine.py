@@ -17,7 +17,7 @@ from corridor_cli import errors
 from corridor_cli.engine.base import BatchListener
 from corridor_cli.errors import ModelError, VlmtlError
 from corridor_cli.hosts.channel import ChannelClosedError
-from corridor_cli.hosts.messages import EngineSetup
+from corridor_cli.hosts.messages import EngineSetup, Stop
 from corridor_cli.hosts.process import ChildProcess
 from corridor_cli.hosts.watch import Watch
 from corridor_cli.records import (
@@ -123,6 +123,12 @@ class HostedEngine:
             self._child = ChildProcess("corridor_cli.hosts.engine_host", self._arena_fd, {})
             self._last_heard = time.monotonic()
             self._send(self._setup)
+
+    def finish(self, timeout_seconds: float) -> None:
+        """Let the host write what it still has to, and end; `close` comes after it in any case."""
+        if self._child is not None:
+            self._send(Stop())
+            self._child.wait(timeout_seconds)
 
     def _send(self, record: object) -> None:
         assert self._child is not None
