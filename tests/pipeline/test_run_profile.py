@@ -14,7 +14,7 @@ from tests import clips
 
 def test_a_run_leaves_a_trace_and_a_summary(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "in").mkdir()
-    for name in ("cfr", "vfr"):
+    for name in ("h264.mp4", "h264_bframes.mp4"):
         clips.draw(name, tmp_path / "in")
     output = tmp_path / "out"
     code = call(["run", str(tmp_path / "in"), str(output), "--model", "tiny", "--device", "cpu", "--profile"])
@@ -35,7 +35,7 @@ def test_a_run_leaves_a_trace_and_a_summary(tmp_path: Path, capsys: pytest.Captu
 
 
 def test_without_the_flag_nothing_is_left(tmp_path: Path) -> None:
-    path = clips.draw("cfr", tmp_path)
+    path = clips.draw("h264.mp4", tmp_path)
     assert call(["run", str(path), str(tmp_path / "out"), "--engine", "echo"]) == 0
     assert not (tmp_path / "out" / ".vlmtl" / "profile").exists()
 
