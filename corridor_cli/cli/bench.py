@@ -7,11 +7,34 @@ import os
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from corridor_cli.bench.axes import BATCH_SIZES, FRAMES, OUTPUT_TOKENS, TILES, read_axes, read_duration
+from corridor_cli.cli.bench_options import (
+    AsJson,
+    BatchSizes,
+    Device,
+    DryRun,
+    Duration,
+    Engine,
+    Frames,
+    FullGrid,
+    Inputs,
+    MaxLatencyMs,
+    Model,
+    NoLoop,
+    Out,
+    OutputTokens,
+    Repeats,
+    Resume,
+    Seconds,
+    Seed,
+    Tiles,
+    Verbose,
+    Warmup,
+)
 from corridor_cli.cli.options import (
     ConfigFile,
     LoadFormat,
@@ -51,63 +74,32 @@ class SweepCommand(PlainUsage):
 
 def bench(
     context: typer.Context,
-    inputs: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[INPUT]...", hidden=True, help="Videos to take frames from; else frames are drawn."
-        ),
-    ] = None,
-    batch_sizes: Annotated[
-        str, typer.Option(metavar="LIST", help="Requests that run together; auto is what run would take.")
-    ] = BATCH_SIZES,
-    frames: Annotated[str, typer.Option(metavar="LIST", help="Frames in each request.")] = FRAMES,
-    tiles: Annotated[str, typer.Option(metavar="LIST", help="Tiles of a frame: 1, 3 or 9.")] = TILES,
-    output_tokens: Annotated[
-        str, typer.Option(metavar="LIST", help="Most new tokens of a caption.")
-    ] = OUTPUT_TOKENS,
-    full_grid: Annotated[
-        bool, typer.Option("--full-grid", help="Cross all lists; else one at a time around the first values.")
-    ] = False,
-    no_loop: Annotated[
-        bool, typer.Option("--no-loop", help="Leave out transformers' own one-by-one loop.")
-    ] = False,
+    inputs: Inputs = None,
+    batch_sizes: BatchSizes = BATCH_SIZES,
+    frames: Frames = FRAMES,
+    tiles: Tiles = TILES,
+    output_tokens: OutputTokens = OUTPUT_TOKENS,
+    full_grid: FullGrid = False,
+    no_loop: NoLoop = False,
     config: ConfigFile = None,
     sets: Set = None,
-    model: Annotated[
-        str | None, typer.Option(metavar="MODEL", help="Hugging Face id, local folder, or tiny (bundled).")
-    ] = None,
+    model: Model = None,
     load_format: LoadFormat = None,
     preset: Preset = None,
-    engine: Annotated[
-        str | None, typer.Option(metavar="local|generic|echo", help="What runs the model.")
-    ] = None,
-    device: Annotated[
-        str | None, typer.Option(metavar="auto|cpu|cuda[:N]", help="Where the model runs.")
-    ] = None,
-    repeats: Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="Repeats of each point.")] = 3,
-    warmup: Annotated[
-        int, typer.Option(metavar="N", min=1, max=1000, help="Batches before the first repeat.")
-    ] = 1,
-    seconds: Annotated[
-        float, typer.Option(metavar="S", min=0, help="A repeat has enough batches to take about so long.")
-    ] = 2.0,
-    duration: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Then run the best for so long (30m): heat shows.")
-    ] = None,
-    max_latency_ms: Annotated[
-        float | None, typer.Option(metavar="MS", min=0, help="Also name the best within this p95 latency.")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder for the results; else ./bench-<time>.")
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Keep the points in --out, measure the rest.")
-    ] = False,
-    seed: Annotated[int, typer.Option(metavar="N", help="Decides the order of the points.")] = 0,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the points, measure nothing.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print bench.json on stdout.")] = False,
+    engine: Engine = None,
+    device: Device = None,
+    repeats: Repeats = 3,
+    warmup: Warmup = 1,
+    seconds: Seconds = 2.0,
+    duration: Duration = None,
+    max_latency_ms: MaxLatencyMs = None,
+    out: Out = None,
+    resume: Resume = False,
+    seed: Seed = 0,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
     quiet: Quiet = False,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Tell more.")] = False,
+    verbose: Verbose = False,
     log_format: LogFormat = None,
 ) -> None:
     """Measure what this machine gives with a model, and what to set.
