@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -110,30 +111,37 @@ def bench(
     go to a folder: bench.json with every sample, tables, pictures and report.html. The batch size that is
     recommended is kept for this machine, model and precision: --batch-size auto begins with it.
     """
-    from corridor_cli.bench.command import BenchOptions
-    from corridor_cli.bench.measure import Effort
     from corridor_cli.config import load_settings
 
     axes = read_axes(batch_sizes, frames, tiles, output_tokens)
-    options = BenchOptions(
-        effort=Effort(repeats, warmup, seconds),
-        full_grid=full_grid,
-        with_loop=not no_loop,
-        max_latency_ms=max_latency_ms,
-        duration_seconds=None if duration is None else read_duration("--duration", duration),
-        seed=seed,
-        is_resumed=resume,
-    )
-    if resume and out is None:
-        raise UsageError(
-            "got --resume without --out, allowed: both", hint="--out names the folder of the stopped sweep."
-        )
+    options = _options(context.params)
     overrides = [*read_sets(sets or []), *flag_overrides(context.params, _FLAGS)]
     loaded = load_settings(config, overrides, os.environ)
     folder = out or Path(f"bench-{datetime.now():%Y%m%d-%H%M%S}")
     command = ("vlmtl", *given_arguments(context))
     code = _bench(inputs or [], loaded, axes, options, command, folder, as_json=as_json, dry_run=dry_run)
     raise typer.Exit(code)
+
+
+def _options(given: Mapping[str, Any]) -> BenchOptions:
+    """What was asked beside the axes. Raises `UsageError`."""
+    from corridor_cli.bench.command import BenchOptions
+    from corridor_cli.bench.measure import Effort
+
+    if given["resume"] and given["out"] is None:
+        raise UsageError(
+            "got --resume without --out, allowed: both", hint="--out names the folder of the stopped sweep."
+        )
+    duration = given["duration"]
+    return BenchOptions(
+        effort=Effort(given["repeats"], given["warmup"], given["seconds"]),
+        full_grid=given["full_grid"],
+        with_loop=not given["no_loop"],
+        max_latency_ms=given["max_latency_ms"],
+        duration_seconds=None if duration is None else read_duration("--duration", duration),
+        seed=given["seed"],
+        is_resumed=given["resume"],
+    )
 
 
 def _bench(
