@@ -11,6 +11,7 @@ if [ -z "$browser" ]; then
   exit 2
 fi
 mkdir -p "$folder"
+rm -f "$folder"/print*.png
 page="file://$(realpath "$report")"
 profile=$(mktemp -d)
 trap 'rm -rf "$profile"' EXIT

@@ -23,7 +23,7 @@ def method_lines(document: BenchDocument) -> Iterator[str]:
     yield from _effort_lines(document)
     yield (
         "Throughput is the median over the repeats, each from its first request to its last caption; the "
-        "spread goes from the slowest repeat to the fastest."
+        "spread, the bars in pictures, goes from the slowest repeat to the fastest."
     )
     counts = [row.latency_ms.n for row in document.points if row.latency_ms is not None]
     if counts:

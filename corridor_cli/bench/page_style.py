@@ -30,14 +30,14 @@ p,li,dd,dt,code{overflow-wrap:anywhere}
 .verdict p{margin:0;font-size:1.1rem;font-weight:600}
 .verdict ul,.problems ul{margin:.5rem 0 0;padding-left:1.2rem}
 .verdict.none,.problems{background:var(--warn);border-left:4px solid var(--warn-line)}
-.problems{padding:.1rem 1rem .8rem}
+.problems{padding:.7rem 1rem .8rem;margin-top:2rem}.problems h2{border:0;margin:0;padding:0}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:10px;margin:1rem 0}
 .tiles div{border:1px solid var(--line);border-radius:6px;padding:.6rem .8rem}
 .tiles b{display:block;font-size:1.3rem;font-variant-numeric:tabular-nums}
 .tiles span{color:var(--soft);font-size:.85rem}
 pre{background:var(--card);border:1px solid var(--line);border-radius:6px;padding:.7rem .9rem;margin:.6rem 0;
 white-space:pre-wrap;overflow-wrap:anywhere;font-size:.85rem}
-dl{display:grid;grid-template-columns:minmax(7rem,auto) minmax(0,1fr);
+dl{display:grid;grid-template-columns:fit-content(45%) minmax(0,1fr);
 gap:.15rem 1rem;margin:.6rem 0;font-size:.9rem;
 align-content:start}
 .facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,430px),1fr));gap:0 2rem}
@@ -46,11 +46,11 @@ dt{color:var(--soft)}dd{margin:0}
 figure{margin:0;border:1px solid var(--line);border-radius:8px;padding:12px 14px;
 min-width:0;break-inside:avoid}
 figure .draw{overflow-x:auto}
-figure svg{display:block;width:100%;min-width:400px;height:auto;margin:.5rem 0}
+figure svg{display:block;width:100%;min-width:340px;height:auto;margin:.5rem 0}
 figcaption{font-size:.9rem;color:var(--soft)}
 .scroll{overflow-x:auto;border:1px solid var(--line);border-radius:8px}
 table{border-collapse:collapse;width:100%;font-size:.85rem;font-variant-numeric:tabular-nums}
-th,td{padding:.35rem .6rem;text-align:right;white-space:nowrap;border-bottom:1px solid var(--line)}
+th,td{padding:.35rem .5rem;text-align:right;white-space:nowrap;border-bottom:1px solid var(--line)}
 tr:last-child td{border-bottom:0}
 th{font-weight:600;color:var(--soft);background:var(--card);vertical-align:bottom;white-space:normal}
 th:first-child,td:first-child{text-align:left;position:sticky;left:0;background:var(--page)}
@@ -59,8 +59,7 @@ td.why{text-align:left;white-space:normal;color:var(--soft);min-width:260px}
 tr.best td{font-weight:600;background:var(--good)}
 tr.bad td:nth-child(5){color:var(--warn-line);font-weight:600}
 footer{margin-top:2rem;color:var(--soft);font-size:.85rem}
-@media(max-width:600px){main{padding:16px 12px 32px}body{font-size:15px}figure{padding:10px}
-dl{grid-template-columns:1fr}dd{margin-bottom:.35rem}}
+@media(max-width:600px){main{padding:16px 12px 32px}body{font-size:15px}figure{padding:8px 6px}}
 """
 _DARK_PAGE = """
 :root{--page:#12161b;--ink:#dfe4ea;--soft:#98a2ae;--line:#2c343d;--card:#1a2027;

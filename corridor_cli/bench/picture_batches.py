@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 
 from corridor_cli.bench.document import BenchDocument, PointResult
-from corridor_cli.bench.picture_canvas import COLOURS, batch_axis, canvas, value_axis
+from corridor_cli.bench.picture_canvas import COLOURS, batch_axis, canvas, plain_numbers, value_axis
 from corridor_cli.bench.picture_sentences import (
     latency_sentence,
     memory_sentence,
@@ -82,9 +82,7 @@ def _draw_rates(axes: Axes, rows: Sequence[PointResult]) -> list[float]:
     axes.errorbar(
         sizes, rates, yerr=[below, above], fmt="none", ecolor=COLOURS["blue"], elinewidth=1.2, capsize=3
     )
-    axes.plot(
-        sizes, rates, "-o", color=COLOURS["blue"], label="engine, slowest to fastest repeat", gid="rates"
-    )
+    axes.plot(sizes, rates, "-o", color=COLOURS["blue"], label="engine, with spread", gid="rates")
     noisy = [place for place, row in enumerate(rows) if row.is_noisy]
     if noisy:
         axes.plot(
@@ -202,6 +200,7 @@ def pareto(document: BenchDocument) -> str | None:
             label = f"limit for p95: {limit:g} ms"
             axes.axvline(limit, color=COLOURS["ink"], ls=":", lw=1.8, label=label, gid="limit")
         value_axis(axes, [row.frames_per_second or 0.0 for row in rows])
+        axes.xaxis.set_major_formatter(plain_numbers())
         axes.set_xlim(0, 1.12 * max([limit or 0.0, *map(_p95, rows)]))
         page.legend(axes)
         return page.svg(pareto_sentence(document))
@@ -216,5 +215,5 @@ def _label_sizes(axes: Axes, rows: Sequence[PointResult]) -> None:
         place = (_p95(row), row.frames_per_second or 0.0)
         # Up and to the left of a front that bends to the right nothing else is drawn.
         axes.annotate(
-            str(size_of(row)), place, xytext=(-4, 4), textcoords="offset points", ha="right", fontsize=8.5
+            str(size_of(row)), place, xytext=(-4, 4), textcoords="offset points", ha="right", fontsize=9
         )

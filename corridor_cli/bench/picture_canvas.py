@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 from xml.etree import ElementTree
 
@@ -40,12 +41,12 @@ _STYLE: dict[Any, Any] = {
     "text.parse_math": False,  # a name may hold dollars
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "sans-serif"],
-    "font.size": 9.0,
-    "axes.labelsize": 9.0,
-    "axes.titlesize": 9.0,
-    "legend.fontsize": 8.5,
-    "xtick.labelsize": 8.5,
-    "ytick.labelsize": 8.5,
+    "font.size": 10.0,
+    "axes.labelsize": 10.0,
+    "axes.titlesize": 10.0,
+    "legend.fontsize": 9.5,
+    "xtick.labelsize": 9.5,
+    "ytick.labelsize": 9.5,
     "text.color": COLOURS["ink"],
     "axes.labelcolor": COLOURS["ink"],
     "axes.titlecolor": COLOURS["ink"],
@@ -68,7 +69,7 @@ _STYLE: dict[Any, Any] = {
     "legend.handlelength": 2.2,
 }
 WIDTH_INCHES = 6.4
-_LEGEND_CHARACTERS, _HANDLE_CHARACTERS, _MAX_LEGEND_COLUMNS = 92, 9, 4
+_LEGEND_CHARACTERS, _HANDLE_CHARACTERS, _MAX_LEGEND_COLUMNS = 82, 9, 4
 _SVG = "http://www.w3.org/2000/svg"
 _HREF = "{http://www.w3.org/1999/xlink}href"
 _NAME_OF = {value: name for name, value in COLOURS.items()}
@@ -103,7 +104,7 @@ class Canvas:
 
 
 @contextmanager
-def canvas(name: str, title: str, height_inches: float = 3.4) -> Iterator[Canvas]:
+def canvas(name: str, title: str, height_inches: float = 3.5) -> Iterator[Canvas]:
     """A canvas while the look holds; `name` begins every id in the picture."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()  # a person's own style would make other pictures of the same figures
@@ -112,10 +113,11 @@ def canvas(name: str, title: str, height_inches: float = 3.4) -> Iterator[Canvas
 
 
 def legend_columns(labels: Sequence[str]) -> int:
-    """As many columns as fit beside each other; a legend fills them from top to bottom."""
+    """As many columns as fit beside each other; a legend fills them from top to bottom, longer ones first."""
     for count in range(min(_MAX_LEGEND_COLUMNS, len(labels)), 1, -1):
-        height = math.ceil(len(labels) / count)
-        columns = [labels[start : start + height] for start in range(0, len(labels), height)]
+        height, longer = divmod(len(labels), count)
+        starts = [place * height + min(place, longer) for place in range(count + 1)]
+        columns = [labels[start:end] for start, end in pairwise(starts)]
         if sum(max(map(len, column)) + _HANDLE_CHARACTERS for column in columns) <= _LEGEND_CHARACTERS:
             return count
     return 1
@@ -136,6 +138,11 @@ def batch_axis(axes: Axes, sizes: Sequence[int]) -> None:
     axes.set_xlim(ordered[0] / 2 ** (0.06 * width), ordered[-1] * 2 ** (0.06 * width))
 
 
+def plain_numbers() -> FuncFormatter:
+    """Ticks as people write numbers: `0.25`, `1,500`; neither powers of ten nor a common factor."""
+    return FuncFormatter(lambda value, _: f"{value:,.6g}")
+
+
 def value_axis(axes: Axes, values: Sequence[float], *, may_be_log: bool = False) -> None:
     """From zero, or logarithmic where it may be and the values lie more than twelvefold apart."""
     positive = [value for value in values if value > 0]
@@ -145,8 +152,8 @@ def value_axis(axes: Axes, values: Sequence[float], *, may_be_log: bool = False)
         axes.yaxis.set_minor_locator(NullLocator())
     else:
         axes.set_ylim(0, 1.08 * max(positive, default=1.0))
-        axes.yaxis.set_major_locator(MaxNLocator(6))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
+        axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
+    axes.yaxis.set_major_formatter(plain_numbers())
 
 
 def _mended(text: str, name: str, title: str, description: str) -> str:

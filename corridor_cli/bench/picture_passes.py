@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import LogLocator, NullLocator, PercentFormatter
 
 from corridor_cli.bench.document import BenchDocument, PointResult
 from corridor_cli.bench.picture_batches import BATCH_TITLE
-from corridor_cli.bench.picture_canvas import COLOURS, batch_axis, canvas, value_axis
+from corridor_cli.bench.picture_canvas import COLOURS, batch_axis, canvas, plain_numbers, value_axis
 from corridor_cli.bench.picture_sentences import ceilings_sentence, pass_shares, stages_sentence
 from corridor_cli.bench.roofline import (
     Workload,
@@ -48,7 +48,7 @@ def stages(document: BenchDocument) -> str | None:
     with canvas("stages", "Where a request's time goes") as page:
         axes = page.axes(BATCH_TITLE, "share of a request's time")
         bottoms = [0.0] * len(rows)
-        for name in [*names, "rest"]:
+        for number, name in enumerate([*names, "rest"]):
             heights = [each.get(name, 0.0) for each in shares]
             is_rest = name == "rest"
             colour = COLOURS[_PASSES.get(name, "vermilion")] if not is_rest else COLOURS["faint"]
@@ -56,8 +56,8 @@ def stages(document: BenchDocument) -> str | None:
                 range(len(rows)), heights, 0.72, bottom=bottoms, color=colour, alpha=0.35 if is_rest else 0.9,
                 label=_REST_TITLE if is_rest else name[:40],
             )  # fmt: skip
-            for bar in bars:
-                bar.set_gid(f"bar-{name if name in _PASSES or is_rest else 'other'}")
+            for place, bar in enumerate(bars):
+                bar.set_gid(f"bar-{name if name in _PASSES or is_rest else f'other-{number}'}-{place}")
             bottoms = [below + height for below, height in zip(bottoms, heights, strict=True)]
         _write_wholes(axes, rows)
         axes.set_ylim(0, 1)
@@ -72,7 +72,7 @@ def _write_wholes(axes: Axes, rows: Sequence[PointResult]) -> None:
         if row.requests_per_second:
             text = f"{figure(1000 / row.requests_per_second)} ms"
             axes.annotate(
-                text, (place, 1.0), xytext=(0, 3), textcoords="offset points", ha="center", fontsize=8
+                text, (place, 1.0), xytext=(0, 3), textcoords="offset points", ha="center", fontsize=9
             )
     axes.set_xticks(range(len(rows)), [str(size_of(row)) for row in rows])
 
@@ -188,7 +188,7 @@ def _label_ends(axes: Axes, placed: Sequence[Placed]) -> None:
     for each in {placed[0], placed[-1]}:
         place = (each.intensity, each.flops_per_second / 1e12)
         axes.annotate(
-            str(each.batch_size), place, xytext=(0, -11), textcoords="offset points", ha="center", fontsize=8
+            str(each.batch_size), place, xytext=(0, -11), textcoords="offset points", ha="center", fontsize=9
         )
 
 
@@ -198,7 +198,7 @@ def _log_axes(axes: Axes) -> None:
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(LogLocator(10, numticks=12))
         axis.set_minor_locator(NullLocator())
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
+        axis.set_major_formatter(plain_numbers())
 
 
 def roofline_sentence(placed: Sequence[Placed]) -> str:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from corridor_cli.bench.document import BenchDocument, HardwareUse, Window
-from corridor_cli.bench.picture_canvas import COLOURS, canvas, value_axis
+from corridor_cli.bench.picture_canvas import COLOURS, canvas, plain_numbers, value_axis
 from corridor_cli.bench.picture_sentences import AXIS_WORDS, axes_sentence, long_run_sentence
 from corridor_cli.bench.selection import AXES, axis_curve
 from corridor_cli.bench.wording import batch_in_words
@@ -84,27 +84,33 @@ def long_run(document: BenchDocument) -> str | None:
             )  # fmt: skip
             panel.set_ylabel(title)
             panel.yaxis.set_major_locator(MaxNLocator(4))
-            panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
-        for panel in panels:
-            _shade_slow(panel, run.windows, unit)
+            panel.yaxis.set_major_formatter(plain_numbers())
+        for number, panel in enumerate(panels):
+            _shade_slow(panel, run.windows, unit, f"slow-{number}")
         panels[-1].set_xlabel(f"time, {'minutes' if unit > 1 else 'seconds'}")
         page.figure.align_ylabels(list(panels))
         page.legend(panels[0])
         return page.svg(long_run_sentence(run))
 
 
-def _shade_slow(panel: Axes, windows: list[Window], unit: float) -> None:
+def _shade_slow(panel: Axes, windows: list[Window], unit: float, gid: str) -> None:
     """One shade from the first window of a stretch in which the device slowed itself down to its last."""
     start: float | None = None
-    is_first = True
+    stretch = 0
     for window in [*windows, None]:
         is_slow = window is not None and bool(window.hardware.throttle_reasons)
         if is_slow and start is None and window is not None:
             start = window.start_seconds
         if not is_slow and start is not None:
             end = window.start_seconds if window else windows[-1].start_seconds + windows[-1].seconds
-            label = "the device slowed itself down" if is_first else None
+            label = None if stretch else "the device slowed itself down"
             panel.axvspan(
-                start / unit, end / unit, color=COLOURS["faint"], alpha=0.2, lw=0, label=label, gid="slow"
+                start / unit,
+                end / unit,
+                color=COLOURS["faint"],
+                alpha=0.2,
+                lw=0,
+                label=label,
+                gid=f"{gid}-{stretch}",
             )
-            start, is_first = None, False
+            start, stretch = None, stretch + 1

@@ -79,8 +79,7 @@ def _speed(row: PointResult) -> str:
     noisy = " ~" if row.is_noisy else ""
     if row.frames_per_second is None:
         return STATUS_WORDS[row.status]
-    failed = "" if row.status == "measured" else f" ({STATUS_WORDS[row.status]})"
-    return f"{figure(row.frames_per_second)}{noisy}{failed}"
+    return f"{figure(row.frames_per_second)}{noisy}{'' if row.status == 'measured' else ' !'}"
 
 
 def _known(value: float | None) -> str:
@@ -95,6 +94,8 @@ def table_notes(document: BenchDocument) -> Iterator[str]:
         yield f"Peak memory is {' or '.join(whose)}."
     if any(row.is_noisy for row in points):
         yield f"~ marks noisy points: repeats lie more than {percent(MAX_QUIET_SPREAD)} apart."
+    if any(row.status != "measured" and row.frames_per_second is not None for row in points):
+        yield "! marks points that ran with fewer requests together than asked."
 
 
 def shown_columns(rows: Sequence[Sequence[str]]) -> list[int]:

@@ -113,7 +113,11 @@ def request_in_words(document: BenchDocument) -> str | None:
 
 def verdict_sentence(document: BenchDocument) -> str:
     """The one sentence to take away."""
-    choice = document.verdict.recommended if document.verdict else None
+    if document.verdict is None:
+        best = max(clean_curve(document), key=lambda row: row.frames_per_second or 0.0, default=None)
+        so_far = f": the best so far is batch {batch_in_words(best)} with " if best else ""
+        return f"No verdict yet{so_far}{f'{figure(best.frames_per_second or 0.0)} frames/s' if best else ''}."
+    choice = document.verdict.recommended
     if choice is None:
         return "No batch size can be recommended: none was measured without a failure."
     row = _row_of(document, choice.batch_size)
