@@ -1,0 +1,147 @@
+"""Exports of all timelines below OUTPUT: no video is opened and no model is loaded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from corridor_cli.errors import ExitCode, NoInputsError, TimelineError, UsageError
+from corridor_cli.printable import printable
+from corridor_cli.telemetry import counted
+from corridor_cli.timeline.exports.beside import export_beside, export_path
+from corridor_cli.timeline.exports.document import Video, caption_text
+from corridor_cli.timeline.exports.find import Found, TimelineFile, find_timelines
+from corridor_cli.timeline.exports.keep import Fate
+from corridor_cli.timeline.exports.registry import Format, beside, tables
+from corridor_cli.timeline.exports.table_set import TableSet
+from corridor_cli.timeline.layout import TIMELINE_SUFFIX, OutputLayout
+from corridor_cli.timeline.lock import OutputLock
+
+
+@dataclass(frozen=True, slots=True)
+class ExportProblem:
+    """A file, as its path below OUTPUT, and what is wrong with it."""
+
+    file: str
+    what: str
+
+
+@dataclass(slots=True)
+class ExportReport:
+    """What became of an export. `counts` has for each format how many files were written, unchanged or kept;
+    `kept` are those that somebody else has written or changed. `num_failed` videos have no timeline."""
+
+    num_timelines: int = 0
+    num_failed: int = 0
+    num_scenes: int = 0
+    num_without_caption: int = 0
+    counts: dict[str, Counter[Fate]] = field(default_factory=dict)
+    kept: list[str] = field(default_factory=list)
+    problems: list[ExportProblem] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """0 when all is exported, 3 when some of it is not."""
+        return ExitCode.PARTIAL if self.problems or self.kept else ExitCode.OK
+
+    def count(self, video: Video) -> None:
+        self.num_timelines += 1
+        self.num_scenes += len(video.scenes)
+        self.num_without_caption += sum(caption_text(scene["caption"]) is None for scene in video.scenes)
+
+    def settled(self, export: Format, path: str, fate: Fate) -> None:
+        self.counts.setdefault(export.name, Counter())[fate] += 1
+        if fate == "kept":
+            self.kept.append(path)
+
+
+def export_output(root: Path, formats: Sequence[Format], *, force: bool) -> ExportReport:
+    """Export every timeline below `root`. Raises `VlmtlError` where nothing can be exported."""
+    if not root.is_dir():
+        raise UsageError(
+            f"{printable(root)} is not a folder.",
+            hint="Give the OUTPUT folder of an earlier `vlmtl run`.",
+        )
+    layout = OutputLayout(root.resolve())
+    found = find_timelines(layout.root)
+    if not found.timelines:
+        raise _nothing_there(root, found)
+    with OutputLock(layout) as lock:
+        report = export_timelines(layout, found, formats, force=force, fsync=True)
+        lock.check()
+    if not report.num_timelines:
+        first = report.problems[0]
+        raise NoInputsError(
+            f"{printable(root)}: none of {counted(len(found.timelines), 'timeline')} can be exported; "
+            f"the first is {first.file}, which {first.what}",
+            hint="`vlmtl validate` tells what is wrong, `vlmtl run --force` writes documents anew.",
+        )
+    return report
+
+
+def export_timelines(
+    layout: OutputLayout, found: Found, formats: Sequence[Format], *, force: bool, fsync: bool
+) -> ExportReport:
+    """Export what was found. The caller holds the lock. Raises `StorageError`.
+
+    Nothing replaces a table when there is nothing to put into it.
+    """
+    report = ExportReport(num_failed=found.num_failed)
+    by_video, by_table = beside(formats), tables(formats)
+    with ExitStack() as stack:
+        table_set: TableSet | None = None
+        for file in found.timelines:
+            try:
+                data, video = file.read()
+            except TimelineError as error:
+                report.problems.append(_problem(file, error.message))
+                continue
+            report.count(video)
+            if by_video:
+                _export_one(layout, file, data, video, by_video, report, force=force)
+            if by_table and table_set is None:
+                table_set = stack.enter_context(TableSet(layout, by_table, force=force, fsync=fsync))
+            if table_set is not None:
+                table_set.add(video)
+        if table_set is not None:
+            for export, path, fate in table_set.commit():
+                report.settled(export, printable(path.relative_to(layout.root)), fate)
+    return report
+
+
+def kept_lines(kept: Iterable[str]) -> list[str]:
+    """What to tell of files that were kept."""
+    return [f"{path}: kept, for it was changed since, or is not by vlmtl" for path in kept]
+
+
+def _export_one(
+    layout: OutputLayout,
+    file: TimelineFile,
+    data: bytes,
+    video: Video,
+    formats: Sequence[Format],
+    report: ExportReport,
+    *,
+    force: bool,
+) -> None:
+    for result in export_beside(layout, file.relative, data, video, formats, force=force):
+        if result.fate is None:
+            report.problems.append(_problem(file, f"{result.problem}: no {result.export.name}"))
+        else:
+            path = export_path(layout, file.relative, result.export)
+            report.settled(result.export, printable(path.relative_to(layout.root)), result.fate)
+
+
+def _problem(file: TimelineFile, what: str) -> ExportProblem:
+    return ExportProblem(printable(file.relative + TIMELINE_SUFFIX), printable(what))
+
+
+def _nothing_there(root: Path, found: Found) -> NoInputsError:
+    failed = f" ({counted(found.num_failed, 'video')} failed)" if found.num_failed else ""
+    return NoInputsError(
+        f"No timeline was found in {printable(root)}{failed}.",
+        hint="Give the OUTPUT folder of an earlier `vlmtl run`.",
+    )
