@@ -86,6 +86,4 @@ def _warnings(report: ExportReport) -> list[str]:
             lines.append(f"and {len(kind) - _MAX_LISTED:,} more; --json lists all of them")
     if bad:
         lines.append(f"{len(bad):,} could not be exported; `vlmtl validate` tells more")
-    if report.kept:
-        lines.append(f"{len(report.kept):,} kept; --force replaces them")
     return lines

@@ -114,7 +114,8 @@ def export_timelines(
 
 def kept_lines(kept: Iterable[str]) -> list[str]:
     """What to tell of files that were kept."""
-    return [f"{path}: kept, for it was changed since, or is not by vlmtl" for path in kept]
+    why = "kept, for it was changed since, or is not by vlmtl; `vlmtl export --force` replaces it"
+    return [f"{path}: {why}" for path in kept]
 
 
 def _export_one(
