@@ -33,4 +33,6 @@ def _title(scene: SceneFields) -> str:
 
 
 def _escape(text: str) -> str:
-    return _SPECIAL.sub(r"\\\g<0>", cut_short(text, MAX_TITLE_CHARS))
+    text = cut_short(text, MAX_TITLE_CHARS)
+    # FFmpeg (5.1) looks one character back for an escaped line end, and finds the second half of `\\\\` there.
+    return _SPECIAL.sub(r"\\\g<0>", text) + (" " if text.endswith("\\") else "")
