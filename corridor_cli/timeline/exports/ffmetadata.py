@@ -34,5 +34,5 @@ def _title(scene: SceneFields) -> str:
 
 def _escape(text: str) -> str:
     text = cut_short(text, MAX_TITLE_CHARS)
-    # FFmpeg (5.1) looks one character back for an escaped line end, and finds the second half of `\\\\` there.
+    # FFmpeg (5.1) looks one character back for an escaped line end, and finds the second half of `\\` there.
     return _SPECIAL.sub(r"\\\g<0>", text) + (" " if text.endswith("\\") else "")
