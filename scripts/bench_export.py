@@ -4,7 +4,7 @@
 
 Makes a folder of timelines of about 20 KB each (8 scenes, three picks each, captions of different lengths)
 and runs the command on it, as a user would, in a process of its own: starting Python, reading, checking and
-writing are all in the time. The first round, not counted, brings the files into the page cache; the tables are
+writing are all in the time. The first round, not counted, brings files into the page cache; the tables are
 removed before each. `--cores 2` binds the command to so many cores. `cpu` is what a round took of processor
 time, which says more on a machine with other work. The last line is one JSON object.
 """

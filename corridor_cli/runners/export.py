@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from corridor_cli.errors import ExitCode, NoInputsError, TimelineError, UsageError
+from corridor_cli.errors import ExitCode, NoInputsError, UsageError
 from corridor_cli.printable import printable
+from corridor_cli.runners.export_files import export_files
 from corridor_cli.telemetry import counted
-from corridor_cli.timeline.exports.beside import export_beside, export_path
-from corridor_cli.timeline.exports.document import Video, caption_text
-from corridor_cli.timeline.exports.find import Found, TimelineFile, find_timelines
+from corridor_cli.timeline.exports.find import Found, find_timelines
 from corridor_cli.timeline.exports.keep import Fate
-from corridor_cli.timeline.exports.registry import Format, beside, tables
+from corridor_cli.timeline.exports.one_file import ExportJob, FileResult
+from corridor_cli.timeline.exports.registry import Format, tables
 from corridor_cli.timeline.exports.table_set import TableSet
-from corridor_cli.timeline.layout import TIMELINE_SUFFIX, OutputLayout
+from corridor_cli.timeline.layout import OutputLayout
 from corridor_cli.timeline.lock import OutputLock
 
 
@@ -47,13 +47,17 @@ class ExportReport:
         """0 when all is exported, 3 when some of it is not."""
         return ExitCode.PARTIAL if self.problems or self.kept else ExitCode.OK
 
-    def count(self, video: Video) -> None:
-        self.num_timelines += 1
-        self.num_scenes += len(video.scenes)
-        self.num_without_caption += sum(caption_text(scene["caption"]) is None for scene in video.scenes)
+    def take(self, result: FileResult) -> None:
+        """Count what became of a timeline."""
+        self.problems += [ExportProblem(result.file, what) for what in result.problems]
+        self.num_timelines += bool(result.num_scenes)
+        self.num_scenes += result.num_scenes
+        self.num_without_caption += result.num_without_caption
+        for name, path, fate in result.fates:
+            self.settled(name, path, fate)
 
-    def settled(self, export: Format, path: str, fate: Fate) -> None:
-        self.counts.setdefault(export.name, Counter())[fate] += 1
+    def settled(self, name: str, path: str, fate: Fate) -> None:
+        self.counts.setdefault(name, Counter())[fate] += 1
         if fate == "kept":
             self.kept.append(path)
 
@@ -90,25 +94,21 @@ def export_timelines(
     Nothing replaces a table when there is nothing to put into it.
     """
     report = ExportReport(num_failed=found.num_failed)
-    by_video, by_table = beside(formats), tables(formats)
+    by_table = tables(formats)
+    names = tuple(each.name for each in formats if not each.is_table)
+    job = ExportJob(layout.root, names, bool(by_table), force)
     with ExitStack() as stack:
+        results = stack.enter_context(closing(export_files(job, found.timelines)))
         table_set: TableSet | None = None
-        for file in found.timelines:
-            try:
-                data, video = file.read()
-            except TimelineError as error:
-                report.problems.append(_problem(file, error.message))
-                continue
-            report.count(video)
-            if by_video:
-                _export_one(layout, file, data, video, by_video, report, force=force)
-            if by_table and table_set is None:
+        for result in results:
+            report.take(result)
+            if by_table and result.rows and table_set is None:
                 table_set = stack.enter_context(TableSet(layout, by_table, force=force, fsync=fsync))
             if table_set is not None:
-                table_set.add(video)
+                table_set.add(result.rows)
         if table_set is not None:
             for export, path, fate in table_set.commit():
-                report.settled(export, printable(path.relative_to(layout.root)), fate)
+                report.settled(export.name, printable(path.relative_to(layout.root)), fate)
     return report
 
 
@@ -116,28 +116,6 @@ def kept_lines(kept: Iterable[str]) -> list[str]:
     """What to tell of files that were kept."""
     why = "kept, for it was changed since, or is not by vlmtl; `vlmtl export --force` replaces it"
     return [f"{path}: {why}" for path in kept]
-
-
-def _export_one(
-    layout: OutputLayout,
-    file: TimelineFile,
-    data: bytes,
-    video: Video,
-    formats: Sequence[Format],
-    report: ExportReport,
-    *,
-    force: bool,
-) -> None:
-    for result in export_beside(layout, file.relative, data, video, formats, force=force):
-        if result.fate is None:
-            report.problems.append(_problem(file, f"{result.problem}: no {result.export.name}"))
-        else:
-            path = export_path(layout, file.relative, result.export)
-            report.settled(result.export, printable(path.relative_to(layout.root)), result.fate)
-
-
-def _problem(file: TimelineFile, what: str) -> ExportProblem:
-    return ExportProblem(printable(file.relative + TIMELINE_SUFFIX), printable(what))
 
 
 def _nothing_there(root: Path, found: Found) -> NoInputsError:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from corridor_cli.cuts.table import read_table
 from corridor_cli.timeline.exports import parquet
-from corridor_cli.timeline.exports.columns import COLUMNS
+from corridor_cli.timeline.exports.columns import COLUMNS, scene_rows
 from corridor_cli.timeline.exports.document import Video, read_video
 from corridor_cli.timeline.exports.plain import one_line
 from corridor_cli.timeline.exports.registry import FORMATS, open_table, tables
@@ -44,7 +44,7 @@ def written(name: str, videos: Sequence[Video], root: Path = Path("/nowhere")) -
     stream = io.BytesIO()
     table = open_table(FORMATS[name])(stream, root)  # type: ignore[index]
     for each in videos:
-        table.add(each)
+        table.add(list(scene_rows(each)))
     table.close()
     return stream.getvalue()
 

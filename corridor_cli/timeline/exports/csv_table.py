@@ -9,12 +9,11 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from corridor_cli.timeline.exports.columns import COLUMNS, Value, scene_rows
-from corridor_cli.timeline.exports.document import Video
+from corridor_cli.timeline.exports.columns import COLUMNS, Row, Value
 from corridor_cli.timeline.exports.plain import one_line, text_lines
 
 # The full-width forms count as well where a spreadsheet is set to Chinese, Japanese or Korean.
@@ -37,8 +36,8 @@ class CsvTable:
         self._stream = stream
         self._put([column.name for column in COLUMNS])
 
-    def add(self, video: Video) -> None:
-        for row in scene_rows(video):
+    def add(self, rows: Sequence[Row]) -> None:
+        for row in rows:
             self._put([self._cell(value) for value in row])
 
     def close(self) -> None:

@@ -9,21 +9,21 @@ from __future__ import annotations
 import json
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from corridor_cli.timeline.exports.columns import COLUMNS, Row, scene_rows
-from corridor_cli.timeline.exports.document import SceneFields, Video
+from corridor_cli.timeline.exports.columns import COLUMNS, Row, Value
 from corridor_cli.timeline.exports.parquet import SCHEMA, columns_of
-from corridor_cli.timeline.exports.pictures import PicturePaths
 
 GROUP_ROWS = 1000
 GROUP_BYTES = 32 * 1024 * 1024
 """What is held in memory, and what a reader takes at once."""
 MAX_PICTURE_BYTES = 64 * 1024 * 1024
+_PICTURE = next(place for place, column in enumerate(COLUMNS) if column.name == "representative_picture")
 _START_OF_JPEG = b"\xff\xd8\xff"
 
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -53,11 +53,10 @@ class DatasetTable:
         self._images: list[dict[str, Any] | None] = []
         self._num_bytes = 0
 
-    def add(self, video: Video) -> None:
-        paths = PicturePaths(video)
-        for scene, row in zip(video.scenes, scene_rows(video), strict=True):
+    def add(self, rows: Sequence[Row]) -> None:
+        for row in rows:
             self._rows.append(row)
-            self._images.append(self._image(paths, scene))
+            self._images.append(self._image(row[_PICTURE]))
             if len(self._rows) >= GROUP_ROWS or self._num_bytes >= GROUP_BYTES:
                 self._end_group()
 
@@ -66,14 +65,11 @@ class DatasetTable:
             self._end_group()
         self._writer.close()
 
-    def _image(self, paths: PicturePaths, scene: SceneFields) -> dict[str, Any] | None:
-        for frame in scene["frames"]:
-            path = paths.below_output(frame)
-            if frame["role"] == "representative" and path is not None:
-                data = _read_picture(self._root / path)
-                self._num_bytes += len(data or b"")
-                return {"bytes": data, "path": path} if data else None
-        return None
+    def _image(self, path: Value) -> dict[str, Any] | None:
+        """The picture at that path below OUTPUT, which `PicturePaths` found to be the timeline's own."""
+        data = _read_picture(self._root / path) if isinstance(path, str) else None
+        self._num_bytes += len(data or b"")
+        return {"bytes": data, "path": path} if data else None
 
     def _end_group(self) -> None:
         arrays = [pa.array(self._images, _IMAGE), *columns_of(self._rows)]

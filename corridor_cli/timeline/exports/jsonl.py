@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from corridor_cli.timeline.exports.columns import COLUMNS, scene_rows
-from corridor_cli.timeline.exports.document import Video
+from corridor_cli.timeline.exports.columns import COLUMNS, Row
 from corridor_cli.timeline.schema import escape_unseen
 
 
@@ -18,8 +18,8 @@ class JsonlTable:
         self._stream = stream
         self._names = [column.name for column in COLUMNS]
 
-    def add(self, video: Video) -> None:
-        for row in scene_rows(video):
+    def add(self, rows: Sequence[Row]) -> None:
+        for row in rows:
             line = json.dumps(dict(zip(self._names, row, strict=True)), ensure_ascii=False)
             self._stream.write(f"{escape_unseen(line)}\n".encode("utf-8", "replace"))
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from corridor_cli.timeline.exports.columns import CAPTION, COLUMNS, Row, Value, scene_rows
-from corridor_cli.timeline.exports.document import Video
+from corridor_cli.timeline.exports.columns import CAPTION, COLUMNS, Row, Value
 
 GROUP_ROWS = 20_000
 GROUP_CHARS = 32 * 1024 * 1024
@@ -32,9 +32,9 @@ class ParquetTable:
         self._rows: list[Row] = []
         self._num_chars = 0
 
-    def add(self, video: Video) -> None:
-        for row in scene_rows(video):
-            self._rows.append(row)
+    def add(self, rows: Sequence[Row]) -> None:
+        self._rows += rows
+        for row in rows:
             caption = row[CAPTION]
             self._num_chars += len(caption) if isinstance(caption, str) else 0
         if len(self._rows) >= GROUP_ROWS or self._num_chars >= GROUP_CHARS:

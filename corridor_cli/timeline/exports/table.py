@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from corridor_cli.timeline.exports.document import Video
+from corridor_cli.timeline.exports.columns import Row
 
 
 class TableWriter(Protocol):
     """Writes one table to a stream that was opened for it."""
 
-    def add(self, video: Video) -> None:
-        """Add the rows of a video. Raises `OSError` when the disk cannot take them."""
+    def add(self, rows: Sequence[Row]) -> None:
+        """Add the scenes of a video. Raises `OSError` when the disk cannot take them."""
         ...
 
     def close(self) -> None:

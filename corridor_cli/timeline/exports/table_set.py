@@ -16,7 +16,7 @@ from corridor_cli.timeline.commit import (
     unfinished_beside,
     write_atomically,
 )
-from corridor_cli.timeline.exports.document import Video
+from corridor_cli.timeline.exports.columns import Row
 from corridor_cli.timeline.exports.keep import Fate, Notes, digest, file_digest
 from corridor_cli.timeline.exports.registry import CARD_PLACE, Format, open_table
 from corridor_cli.timeline.layout import OutputLayout
@@ -38,10 +38,10 @@ class TableSet:
             self.close()
             raise
 
-    def add(self, video: Video) -> None:
+    def add(self, rows: Sequence[Row]) -> None:
         """Add the scenes of a video to every table. Raises `StorageError`."""
         for table in self._tables:
-            table.add(video)
+            table.add(rows)
 
     def commit(self) -> list[tuple[Format, Path, Fate]]:
         """Finish the tables and put them where they belong. Raises `StorageError`."""
@@ -102,9 +102,9 @@ class _Table:
             self.close()
             raise storage_error(error, "write", self.path) from error
 
-    def add(self, video: Video) -> None:
+    def add(self, rows: Sequence[Row]) -> None:
         try:
-            self._writer.add(video)
+            self._writer.add(rows)
         except OSError as error:
             raise storage_error(error, "write", self.path) from error
 
