@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -38,7 +37,7 @@ class ExportReport:
     num_failed: int = 0
     num_scenes: int = 0
     num_without_caption: int = 0
-    counts: dict[str, Counter[Fate]] = field(default_factory=dict)
+    counts: dict[str, dict[Fate, int]] = field(default_factory=dict)
     kept: list[str] = field(default_factory=list)
     problems: list[ExportProblem] = field(default_factory=list)
 
@@ -57,7 +56,8 @@ class ExportReport:
             self.settled(name, path, fate)
 
     def settled(self, name: str, path: str, fate: Fate) -> None:
-        self.counts.setdefault(name, Counter())[fate] += 1
+        counts = self.counts.setdefault(name, {})
+        counts[fate] = counts.get(fate, 0) + 1
         if fate == "kept":
             self.kept.append(path)
 

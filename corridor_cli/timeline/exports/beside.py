@@ -36,6 +36,8 @@ def export_beside(
 
     Only the holder of the lock may call this. Raises `StorageError`.
     """
+    if not formats:
+        return []
     notes = Notes.of_timeline(layout, name)
     made_from = digest(data)
     results: list[FormatResult] = []
