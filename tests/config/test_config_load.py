@@ -148,7 +148,7 @@ def test_empty_sections_and_files_give_nothing() -> None:
         ("output: {fsync: 1}", "1:17", "output.fsync", "got 1 (whole number), allowed: true or false."),
         (
             "frames: {thumbnail_px: 64.0}",
-            "1:25",
+            "1:24",
             "frames.thumbnail_px",
             "got 64.0 (number), allowed: a whole number from 16 to 4096. Write 64.",
         ),

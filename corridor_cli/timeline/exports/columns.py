@@ -15,7 +15,7 @@ from corridor_cli.timeline.exports.document import (
     FrameFields,
     SceneFields,
     Video,
-    caption_text,
+    text_of,
 )
 from corridor_cli.timeline.exports.pictures import PicturePaths
 from corridor_cli.timeline.layout import TIMELINE_SUFFIX
@@ -79,7 +79,7 @@ def _scene_values(scene: SceneFields) -> Row:
         scene["start_frame"],
         scene["end_frame"],
         scene["boundary"],
-        caption_text(caption),
+        text_of(caption),
         caption["status"],
         _error(caption),
         caption["finish_reason"],
@@ -121,8 +121,8 @@ def _frame_values(paths: PicturePaths, scene: SceneFields) -> Row:
         paths.below_output(first),
         paths.below_output(middle),
         paths.below_output(last),
-        first and caption_text(first["caption"]),
-        last and caption_text(last["caption"]),
+        first and text_of(first["caption"]),
+        last and text_of(last["caption"]),
     )
 
 

@@ -190,7 +190,7 @@ def read_video(data: bytes, stem: str) -> Video:
     return Video(stem, fields)
 
 
-def caption_text(caption: CaptionFields | FrameCaptionFields | None) -> str | None:
+def text_of(caption: CaptionFields | FrameCaptionFields | None) -> str | None:
     """The text of a caption that has one; None for an empty, failed or skipped one."""
     if caption is None or caption["status"] in ("empty", "error", "skipped"):
         return None

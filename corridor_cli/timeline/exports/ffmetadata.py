@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from corridor_cli.timeline.exports.document import SceneFields, Video, caption_text
+from corridor_cli.timeline.exports.document import SceneFields, Video, text_of
 from corridor_cli.timeline.exports.plain import cut_short
 
 MAX_TITLE_CHARS = 80
@@ -28,7 +28,7 @@ def render_ffmetadata(video: Video) -> bytes:
 
 def _title(scene: SceneFields) -> str:
     attributes = scene["attributes"]
-    title = (attributes and attributes["title"]) or caption_text(scene["caption"]) or ""
+    title = (attributes and attributes["title"]) or text_of(scene["caption"]) or ""
     return cut_short(title, MAX_TITLE_CHARS) or f"Scene {scene['index'] + 1}"
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from urllib.parse import quote
 
-from corridor_cli.timeline.exports.document import SceneFields, Video, caption_text
+from corridor_cli.timeline.exports.document import SceneFields, Video, text_of
 from corridor_cli.timeline.exports.pictures import PicturePaths
 from corridor_cli.timeline.exports.plain import one_line
 from corridor_cli.timeline.exports.txt import NO_CAPTION
@@ -24,7 +24,7 @@ def render_markdown(video: Video) -> bytes:
     paths = PicturePaths(video)
     parts = [f"# {escape(video.name)}\n"]
     for scene in video.scenes:
-        text = caption_text(scene["caption"])
+        text = text_of(scene["caption"])
         shown = escape(text) if text and one_line(text) else f"*{NO_CAPTION}*"
         parts.append(f"**{scene['start_timecode']} – {scene['end_timecode']}** {shown}\n")
         if picture := _picture(paths, scene):

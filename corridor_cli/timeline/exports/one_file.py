@@ -11,7 +11,7 @@ from corridor_cli.printable import printable
 from corridor_cli.settings import ExportFormat
 from corridor_cli.timeline.exports.beside import export_beside, export_path
 from corridor_cli.timeline.exports.columns import Row, scene_rows
-from corridor_cli.timeline.exports.document import caption_text
+from corridor_cli.timeline.exports.document import text_of
 from corridor_cli.timeline.exports.find import TimelineFile
 from corridor_cli.timeline.exports.keep import Fate
 from corridor_cli.timeline.exports.registry import FORMATS, beside
@@ -65,7 +65,7 @@ def export_file(job: ExportJob, file: TimelineFile) -> FileResult:
         shown,
         tuple(problems),
         len(video.scenes),
-        sum(caption_text(scene["caption"]) is None for scene in video.scenes),
+        sum(text_of(scene["caption"]) is None for scene in video.scenes),
         tuple(fates),
         tuple(scene_rows(video)) if job.has_tables else (),
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from corridor_cli.timeline.exports.document import SceneFields, SourceFields, Video, caption_text
+from corridor_cli.timeline.exports.document import SceneFields, SourceFields, Video, text_of
 from corridor_cli.timeline.exports.edit_rate import edit_rate
 from corridor_cli.timeline.exports.plain import one_line
 
@@ -38,7 +38,7 @@ def make_timeline(video: Video, rate: Fraction) -> Any:
         media = otio.schema.ExternalReference(_url(video.fields["source"]), whole)
         clip = otio.schema.Clip(name, media, frames(start, end))
         clip.metadata["vlmtl"] = _facts(scene)
-        if text := one_line(caption_text(scene["caption"]) or ""):
+        if text := one_line(text_of(scene["caption"]) or ""):
             marker = otio.schema.Marker(scene["id"], frames(start, start), "GREEN")
             marker.comment = text
             clip.markers.append(marker)
@@ -59,7 +59,7 @@ def _facts(scene: SceneFields) -> dict[str, Any]:
         "end": scene["end"],
         "boundary": one_line(scene["boundary"]),
         "caption_status": scene["caption"]["status"],
-        "caption": one_line(caption_text(scene["caption"]) or ""),
+        "caption": one_line(text_of(scene["caption"]) or ""),
     }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pysubs2
 
-from corridor_cli.timeline.exports.document import Video, caption_text
+from corridor_cli.timeline.exports.document import Video, text_of
 from corridor_cli.timeline.exports.plain import text_lines
 
 _BACKSLASH = "\ufdd0"
@@ -36,7 +36,7 @@ def _render(video: Video, kind: str, escapes: dict[int, str]) -> bytes:
     cues = pysubs2.SSAFile()
     for scene in video.scenes:
         start = round(scene["start"] * 1000)
-        lines = text_lines(caption_text(scene["caption"]) or "")
+        lines = text_lines(text_of(scene["caption"]) or "")
         if lines and start < MAX_MILLISECONDS:
             # A cue has a length, also that of a scene of one frame at the end of the file.
             end = min(max(round(scene["end"] * 1000), start + 1), MAX_MILLISECONDS)

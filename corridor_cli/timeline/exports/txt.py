@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from corridor_cli.timeline.exports.document import Video, caption_text
+from corridor_cli.timeline.exports.document import Video, text_of
 from corridor_cli.timeline.exports.plain import one_line
 
 NO_CAPTION = "(no caption)"
@@ -12,6 +12,6 @@ def render_txt(video: Video) -> bytes:
     """The video's name, then `start – end  caption` for each scene."""
     lines = [one_line(video.name), ""]
     for scene in video.scenes:
-        text = one_line(caption_text(scene["caption"]) or "") or NO_CAPTION
+        text = one_line(text_of(scene["caption"]) or "") or NO_CAPTION
         lines.append(f"{scene['start_timecode']} – {scene['end_timecode']}  {text}")
     return ("\n".join(lines) + "\n").encode("utf-8")
