@@ -24,6 +24,7 @@ from otio_cmx3600_adapter import cmx_3600
 from corridor_cli.cuts.edl import read_edl
 from corridor_cli.cuts.otio_file import read_otio
 from corridor_cli.errors import TimelineError
+from corridor_cli.timeline.exports import document as document_module
 from corridor_cli.timeline.exports.document import Video, read_video
 from corridor_cli.timeline.exports.edit_rate import edit_rate, timecode_rate
 from corridor_cli.timeline.exports.edl import render_edl
@@ -314,6 +315,19 @@ def test_a_damaged_timeline_is_told_apart(change: Any, what: str) -> None:
 def test_what_is_no_document_is_an_error_of_ours(data: bytes) -> None:
     with pytest.raises(TimelineError):
         read_video(data, "x")
+
+
+def test_without_orjson_the_same_is_read_and_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = json.dumps(document(["a", None, "שלום"])).encode()
+    wanted = read_video(data, "x")
+    monkeypatch.setattr(document_module, "find_spec", lambda name: None)
+    parse = document_module._find_parser()
+    assert parse.__name__ != "loads"
+    monkeypatch.setattr(document_module, "_parse", parse)
+    assert read_video(data, "x") == wanted
+    for wrong in (b'{"schema": NaN}', b'["\\ud800"]', b"[" * 100_000, b"\xff"):
+        with pytest.raises(TimelineError, match="no JSON document"):
+            read_video(wrong, "x")
 
 
 @pytest.mark.parametrize(

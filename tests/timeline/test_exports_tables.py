@@ -1,7 +1,7 @@
 """Tables of scenes: what pyarrow, csv and json read of them is what the timelines say.
 
-The folder for `datasets` is read by pyarrow here: that library brings 28 others (datasets 5.2.0), too many for
-a test. Opened by hand with it, as docs/exports.md says, it gave rows and pictures.
+The folder for `datasets` is read by pyarrow here: that library brings pandas and three others for this one test.
+Opened with it by hand (datasets 5.2.0), as docs/exports.md says, the folder gave rows and pictures.
 """
 
 from __future__ import annotations
