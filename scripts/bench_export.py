@@ -6,7 +6,7 @@ Makes a folder of timelines of about 20 KB each (8 scenes, three picks each, cap
 and runs the command on it, as a user would, in a process of its own: starting Python, reading, checking and
 writing are all in the time. The first round, not counted, brings files into the page cache; the tables are
 removed before each. `--cores 2` binds the command to so many cores. `cpu` is what a round took of processor
-time, which says more on a machine with other work. The last line is one JSON object.
+time, `others` the share of the processors that other work had meanwhile. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -20,9 +20,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -46,14 +49,23 @@ def read_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def export_seconds(output: Path, formats: str, num_cores: int) -> tuple[float, float]:
-    """How long one export takes, all of it written anew: by the clock, and of processor time."""
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One export: by the clock, its processor time, and the share of the processors that others had."""
+
+    seconds: float
+    cpu_seconds: float
+    others_share: float
+
+
+def export_once(output: Path, formats: str, num_cores: int) -> Round:
+    """One export, all of its tables written anew."""
     for path in output.glob("scenes.*"):
         path.unlink()
     shutil.rmtree(output / "hf", ignore_errors=True)
     cores = sorted(os.sched_getaffinity(0))[:num_cores]
     command = [sys.executable, "-m", "corridor_cli", "export", str(output), "--format", formats, "--force"]
-    before, started = _cpu_seconds(), time.perf_counter()
+    own, busy, started = _cpu_seconds(), _busy_seconds(), time.perf_counter()
     subprocess.run(
         command,
         check=True,
@@ -61,7 +73,9 @@ def export_seconds(output: Path, formats: str, num_cores: int) -> tuple[float, f
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         preexec_fn=lambda: os.sched_setaffinity(0, cores),
     )
-    return time.perf_counter() - started, _cpu_seconds() - before
+    seconds, own = time.perf_counter() - started, _cpu_seconds() - own
+    others = max(0.0, _busy_seconds() - busy - own)
+    return Round(seconds, own, others / (seconds * (psutil.cpu_count() or 1)))
 
 
 def _cpu_seconds() -> float:
@@ -69,23 +83,28 @@ def _cpu_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
+def _busy_seconds() -> float:
+    """Processor seconds of everybody since the machine started."""
+    times = psutil.cpu_times()
+    return float(times.user + times.nice + times.system)
+
+
 def measure(output: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     num_bytes = write_timelines(output, arguments.timelines)
-    export_seconds(output, arguments.format, arguments.cores)
-    rounds = [
-        export_seconds(output, arguments.format, arguments.cores) for _ in range(max(arguments.rounds, 1))
-    ]
-    seconds = [wall for wall, _ in rounds]
+    export_once(output, arguments.format, arguments.cores)
+    rounds = [export_once(output, arguments.format, arguments.cores) for _ in range(max(arguments.rounds, 1))]
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     return {
         "format": arguments.format,
         "timelines": arguments.timelines,
         "bytes_each": round(num_bytes / arguments.timelines),
         "cores": arguments.cores,
-        "seconds": spread(seconds),
-        "cpu_seconds": spread([cpu for _, cpu in rounds]),
-        "timelines_per_second": spread([arguments.timelines / each for each in seconds]),
+        "seconds": spread([each.seconds for each in rounds]),
+        "cpu_seconds": spread([each.cpu_seconds for each in rounds]),
+        "others_share": spread([each.others_share for each in rounds]),
+        "timelines_per_second": spread([arguments.timelines / each.seconds for each in rounds]),
         "peak_memory_mib": round(peak / 1024),
+        "rounds": [asdict(each) for each in rounds],
     }
 
 
@@ -102,6 +121,7 @@ def main() -> None:
         "seconds": f"{seconds['median']:.2f}",
         "cpu": f"{result['cpu_seconds']['median']:.2f}",
         "timelines/s (least–most)": f"{rate['median']:,.0f} ({rate['min']:,.0f}–{rate['max']:,.0f})",
+        "others": f"{result['others_share']['median']:.0%}",
         "peak memory": f"{result['peak_memory_mib']} MiB",
     }
     print(table([list(cells), list(cells.values())]))

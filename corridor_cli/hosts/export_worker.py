@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Sequence
 
 from corridor_cli.errors import StorageError
 from corridor_cli.hosts.channel import Channel, Inbox
@@ -23,7 +24,7 @@ def main(channel_fd: int, arena_fd: int, parent_pid: int) -> None:
         channel.send(_export(job, inbox.get()))
 
 
-def _export(job: ExportJob, files: list[TimelineFile]) -> list[FileResult] | StorageError:
+def _export(job: ExportJob, files: Sequence[TimelineFile]) -> list[FileResult] | StorageError:
     try:
         return [export_file(job, file) for file in files]
     except StorageError as error:

@@ -1,7 +1,8 @@
 """Many timelines exported by several processes, the results in the order of the files.
 
-A child gets two batches for each one of main, which also writes the tables. One that dies costs nothing:
-main does its batches itself, for an export may be done twice.
+Children and main take batches as they get on; main, which also writes the tables, does one whenever the next
+result is not there yet. A child that dies costs nothing: main does its batches, for an export may be done
+twice.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
-from itertools import cycle
 
 from corridor_cli.errors import StorageError
 from corridor_cli.hardware import num_usable_cpus
@@ -24,7 +24,10 @@ MIN_FILES = 1000
 MAX_CHILDREN = 3
 """More would wait for main, which takes a quarter of a child's time for each timeline of a table."""
 
-_BATCHES_AHEAD = 4
+_BATCHES_OF_A_CHILD = 2
+"""One it works on, and the next."""
+_BATCHES_AHEAD = 20
+"""How far whoever is quick may be ahead of the result that is due: what is held in memory."""
 
 
 def num_children(num_files: int) -> int:
@@ -38,26 +41,57 @@ def export_files(job: ExportJob, files: Sequence[TimelineFile]) -> Generator[Fil
     """Export the files, one result each, in their order. Raises `StorageError`."""
     children = [_Child(job) for _ in range(num_children(len(files)))]
     try:
-        yield from _share(job, files, children) if children else (export_file(job, file) for file in files)
+        yield from _Shared(job, files, children).results()
     finally:
         for child in children:
             child.close()
 
 
-def _share(job: ExportJob, files: Sequence[TimelineFile], children: list[_Child]) -> Iterator[FileResult]:
-    batches = [list(files[at : at + BATCH]) for at in range(0, len(files), BATCH)]
-    owners = cycle([*children, *children, None])
-    shared = deque(zip(batches, owners, strict=False))
-    given: deque[tuple[list[TimelineFile], _Child | None]] = deque()
-    while shared or given:
-        while shared and len(given) < _BATCHES_AHEAD * len(children):
-            batch, owner = shared.popleft()
-            if owner is not None:
-                owner.give(batch)
-            given.append((batch, owner))
-        batch, owner = given.popleft()
-        found = owner.take() if owner is not None else None
-        yield from found if found is not None else (export_file(job, file) for file in batch)
+class _Shared:
+    """The batches of one export: which are done, and who does the others."""
+
+    def __init__(self, job: ExportJob, files: Sequence[TimelineFile], children: list[_Child]) -> None:
+        self._job = job
+        self._batches = [files[at : at + BATCH] for at in range(0, len(files), BATCH)]
+        self._children = children
+        self._next = 0
+        self._done: dict[int, list[FileResult]] = {}
+
+    def results(self) -> Iterator[FileResult]:
+        for due in range(len(self._batches)):
+            while due not in self._done:
+                self._hand_out(due)
+                self._collect()
+                if due not in self._done:
+                    self._work(due)
+            yield from self._done.pop(due)
+
+    def _hand_out(self, due: int) -> None:
+        for child in self._children:
+            while len(child.given) < _BATCHES_OF_A_CHILD and (number := self._take(due)) is not None:
+                child.give(number, self._batches[number])
+
+    def _collect(self) -> None:
+        for child in self._children:
+            while child.given and child.has_answer():
+                self._done |= child.answer()
+
+    def _work(self, due: int) -> None:
+        """Do a batch here; where all are given away, wait for the one that is due, or do a dead child's."""
+        number = self._take(due)
+        owner = next((child for child in self._children if due in child.given), None)
+        if number is None and owner is not None and not owner.is_gone:
+            self._done |= owner.answer()
+            return
+        number = due if number is None else number
+        self._done[number] = [export_file(self._job, file) for file in self._batches[number]]
+
+    def _take(self, due: int) -> int | None:
+        """The next batch that nobody has; None where there is none, or all that may be done ahead are."""
+        if self._next >= min(len(self._batches), due + _BATCHES_AHEAD):
+            return None
+        self._next += 1
+        return self._next - 1
 
 
 class _Child:
@@ -67,31 +101,35 @@ class _Child:
             self._process = ChildProcess("corridor_cli.hosts.export_worker", nothing, {})
         finally:
             os.close(nothing)
-        self._is_gone = False
+        self.is_gone = False
+        self.given: deque[int] = deque()
         self._send(job)
 
-    def give(self, files: list[TimelineFile]) -> None:
+    def give(self, number: int, files: Sequence[TimelineFile]) -> None:
+        self.given.append(number)
         self._send(files)
 
-    def take(self) -> list[FileResult] | None:
-        """What became of the oldest batch it was given; None where it cannot tell. Raises `StorageError`."""
-        if self._is_gone:
-            return None
+    def has_answer(self) -> bool:
+        return not self.is_gone and self._process.channel.has_record()
+
+    def answer(self) -> dict[int, list[FileResult]]:
+        """What became of the oldest batch it has; waits for it. Nothing from one that has died, whose batches
+        stay its own until main does them. Raises `StorageError`."""
         try:
             found: list[FileResult] | StorageError = self._process.channel.receive()
         except ChannelClosedError:
-            self._is_gone = True
-            return None
+            self.is_gone = True
+            return {}
         if isinstance(found, StorageError):
             raise found
-        return found
+        return {self.given.popleft(): found}
 
     def close(self) -> None:
         self._process.kill()
 
     def _send(self, record: object) -> None:
         try:
-            if not self._is_gone:
+            if not self.is_gone:
                 self._process.channel.send(record)
         except ChannelClosedError:
-            self._is_gone = True
+            self.is_gone = True

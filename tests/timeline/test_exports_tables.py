@@ -1,6 +1,6 @@
 """Tables of scenes: what pyarrow, csv and json read of them is what the timelines say.
 
-The folder for `datasets` is read by pyarrow here: that library brings pandas and three others for this one test.
+The folder for `datasets` is read by pyarrow here: that library brings pandas and three others for one test.
 Opened with it by hand (datasets 5.2.0), as docs/exports.md says, the folder gave rows and pictures.
 """
 
