@@ -10,6 +10,7 @@
     ├── OutputLockedError         7   another run owns the output folder
     ├── CheckFailedError          8   a check said no
     ├── StoppedError              9   --fail-fast or a failure limit
+    ├── TimelineError             -   one timeline cannot be exported; the others are, and it ends with 3
     └── MediaError                -   one input is at fault; the run goes on and ends with 3
         ├── NotVideoError             not a media file, a playlist, a script
         ├── DamagedError              a video's container without its index or header: nothing can be read
@@ -116,6 +117,12 @@ class StoppedError(VlmtlError):
     """The run ended early because the user asked it to on failures."""
 
     exit_code = ExitCode.STOPPED
+
+
+class TimelineError(VlmtlError):
+    """One timeline cannot be read, or a format cannot say what it holds. The others are exported."""
+
+    exit_code = ExitCode.PARTIAL
 
 
 class MediaError(VlmtlError):

@@ -20,6 +20,9 @@ def is_device(text: str) -> bool:
 
 
 Precision = Literal["auto", "bf16", "fp16", "fp32", "int8"]
+ExportFormat = Literal[
+    "srt", "vtt", "txt", "markdown", "ffmetadata", "edl", "otio", "csv", "tsv", "jsonl", "parquet", "hf"
+]
 AutoOrCount = Literal["auto"] | Annotated[int, Ge(1)]
 Device = Annotated[str, Predicate(is_device)]
 
@@ -147,6 +150,7 @@ class OutputSettings:
 
     indent: Annotated[int, Ge(0), Le(8)] = 2
     fsync: bool = True
+    exports: tuple[ExportFormat, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

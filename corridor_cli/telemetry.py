@@ -39,7 +39,8 @@ class VideoOutcome:
     `found` is what an earlier run had left: nothing (new), a finished timeline with the same keys (done), one
     with other keys (stale), or one that waits for a retry (partial, failed). `skipped` means nothing was done
     for it in this run, `pending` that the run ended, or a dry run stopped, before it was finished.
-    `is_scan_reused` says that its scenes were known from an earlier scan.
+    `is_scan_reused` says that its scenes were known from an earlier scan. `exports` of a skipped one were
+    written, or in a dry run would be, for they were missing.
     """
 
     path: str
@@ -50,6 +51,7 @@ class VideoOutcome:
     num_scenes: int = 0
     error: ErrorInfo | None = None
     is_scan_reused: bool = False
+    exports: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

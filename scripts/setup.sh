@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Makes .venv with the pinned requirements and this package (editable). Does nothing when that is done already.
 # Needs Python 3.11, 3.12 or 3.13 with venv; PYTHON=/path/to/python chooses one.
+# FFmpeg of the system is optional (Debian: apt-get install ffmpeg): torchcodec loads its libraries, and the tests of
+# exports give its programs our subtitles and chapters. Without it those tests are skipped, and say so.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -49,6 +49,9 @@ def summary_lines(outcome: RunOutcome, arguments: Sequence[str], *, is_dry_run: 
     work = counted(outcome.num_scenes, "scene")
     if outcome.num_captions is not None:
         work += f", {counted(outcome.num_captions, 'caption')}"
+    num_exported = sum(bool(video.exports) for video in outcome.videos)
+    if num_exported:
+        work += f", missing exports of {counted(num_exported, 'video')} written"
     lines = [f"{videos}; {work} in {format_duration(outcome.wall_seconds)}"]
     bad = [video for video in outcome.videos if video.status in ("partial", "failed")]
     lines += [f"  {video.status}: {_why(video)}" for video in bad[:_MAX_LISTED]]
@@ -88,4 +91,6 @@ def _plan_in_words(video: VideoOutcome) -> str:
         return "cannot be read"
     if video.status == "pending":
         return "do" if video.found == "new" else "do again"
+    if video.exports:
+        return f"write {', '.join(video.exports)}"
     return "wait for --retry-failed" if video.found in ("partial", "failed") else "skip"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -60,12 +60,26 @@ def _complaint(key: Key, given: Given, error: ValidationError) -> Complaint:
     if key.is_list and isinstance(given.value, tuple) and location and isinstance(location[0], int):
         index = location[0]
         origin = given.item_origins[index] if given.item_origins else given.origin
-        got = in_words(given.value[index])
-        hint = "" if given.value[index] is None else " Put it in quotes."
-        return Complaint(origin, f"{key.name}: got {got} in the list, allowed: texts.{hint}")
+        return Complaint(origin, _complaint_about_item(key, given.value[index]))
     allowed = "a text, a number, true or false" if key.is_mapping else key.allowed
     message = f"{given.name}: got {in_words(given.value)}, allowed: {allowed}."
     return Complaint(given.origin, f"{message} {_hint(key, given)}".strip())
+
+
+def _complaint_about_item(key: Key, value: object) -> str:
+    hint = "" if value is None else " Put it in quotes."
+    allowed = "texts"
+    if key.choices:
+        allowed = ", ".join(key.choices)
+        hint = _meant(str(value), key)
+        if isinstance(value, str) and "," in value:
+            hint = f" Write [{shortened(value)}]."
+    return f"{key.name}: got {in_words(value)} in the list, allowed: {allowed}.{hint}"
+
+
+def _meant(text: str, key: Key) -> str:
+    close = difflib.get_close_matches(text[:100].lower(), key.choices, n=1)
+    return f" Did you mean {close[0]}?" if close else ""
 
 
 def _hint(key: Key, given: Given) -> str:
@@ -90,10 +104,7 @@ def _hint_for_text(key: Key, text: str, is_quoted: bool) -> str:
         return "Write null."
     if key.is_list:
         return f"Write ['{shortened(text)}']."
-    literals = [member for member in key.members if get_origin(member) is Literal]
-    choices = [str(value) for literal in literals for value in get_args(literal)]
-    close = difflib.get_close_matches(text[:100].lower(), choices, n=1)
-    return f"Did you mean {close[0]}?" if close else ""
+    return _meant(text, key).strip()
 
 
 def _bases(key: Key) -> set[object]:

@@ -50,6 +50,13 @@ class Key:
         return get_origin(self.annotation) is tuple
 
     @property
+    def choices(self) -> tuple[str, ...]:
+        """The texts that are allowed, in a list or alone, where not every text is."""
+        members = get_args(self.annotation) if self.is_list else self.members
+        found = [value for member in members if get_origin(member) is Literal for value in get_args(member)]
+        return tuple(map(str, found))
+
+    @property
     def is_mapping(self) -> bool:
         return get_origin(self.annotation) is dict
 
@@ -127,7 +134,8 @@ def _in_words(annotation: Any) -> str:
     if any(isinstance(limit, Predicate) and limit.func is is_device for limit in limits):
         return "auto, cpu, cuda or cuda:N"
     if get_origin(base) is tuple:
-        return "a list of texts"
+        items = get_args(base)[0]
+        return f"a list of {_in_words(items)}" if get_origin(items) is Literal else "a list of texts"
     if get_origin(base) is dict:
         return "a mapping of names to texts, numbers, true or false"
     return _TYPES_IN_WORDS[base] + _range_in_words(limits)

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from corridor_cli.errors import InconsistentScanError
+from corridor_cli.pipeline.exports import VideoExports
 from corridor_cli.pipeline.pictures import Pictures
 from corridor_cli.pipeline.plan import UnreadableSource
 from corridor_cli.pipeline.tally import Tally
@@ -59,6 +60,7 @@ class Documents:
         options: RunOptions,
         writer: Writer,
         tally: Tally,
+        exports: VideoExports,
     ) -> None:
         self._layout = layout
         self._lock = lock
@@ -66,6 +68,7 @@ class Documents:
         self._options = options
         self._writer = writer
         self._tally = tally
+        self._exports = exports
         self._fsync = settings.output.fsync
         self._logs: dict[int, CaptionLog] = {}
         self.pictures = Pictures(layout, settings, writer)
@@ -144,6 +147,10 @@ class Documents:
         commit = commit_timeline if has_scenes else commit_failed
         self._writer.submit(self._lock.check)  # else it could name pictures that were removed with OUTPUT
         self._writer.submit(partial(commit, self._layout, video.relative, data, fsync=self._fsync))
+        if has_scenes:
+            self._exports.write(video.relative)
+        else:
+            self._exports.remove(video.relative)
         self.pictures.remove_others(video)
         path = self._layout.timeline if has_scenes else self._layout.failed
         return _outcome(video, timeline, path(video.relative))
@@ -157,6 +164,7 @@ class Documents:
         timeline = assemble_failed(facts, error, None, None, provenance, self._run_facts(None, ()))
         data = timeline_bytes(timeline, indent=self._settings.output.indent)
         self._writer.submit(partial(commit_failed, self._layout, relative, data, fsync=self._fsync))
+        self._exports.remove(relative)
         path = self._layout.failed(relative)
         return VideoOutcome(str(source.path), relative, "failed", timeline_path=path, error=error)
 

@@ -14,8 +14,10 @@ from corridor_cli.records import CutSource, ErrorInfo
 from corridor_cli.settings import Settings
 from corridor_cli.telemetry import RunOptions, VideoState
 from corridor_cli.timeline.done import existing
+from corridor_cli.timeline.exports.beside import missing_beside
+from corridor_cli.timeline.exports.registry import Format
 from corridor_cli.timeline.keys import caption_key, scan_key
-from corridor_cli.timeline.layout import OutputLayout
+from corridor_cli.timeline.layout import OutputLayout, output_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,10 @@ class ModelIdentity:
 
 @dataclass(frozen=True, slots=True)
 class VideoPlan:
-    """An input with its keys and what earlier runs left of it. Without `caption_key` nothing is captioned."""
+    """An input with its keys and what earlier runs left of it. Without `caption_key` nothing is captioned.
+
+    `exports` are missing beside a timeline that needs no other work.
+    """
 
     source: SourceFile
     fingerprint: str
@@ -39,6 +44,7 @@ class VideoPlan:
     found: VideoState = "new"
     needs_work: bool = True
     cuts: CutSource | None = None
+    exports: tuple[Format, ...] = ()
 
     @property
     def relative(self) -> str:
@@ -60,8 +66,10 @@ def plan_videos(
     model: ModelIdentity,
     options: RunOptions,
     cuts: CutFiles | None = None,
+    exports: Sequence[Format] = (),
 ) -> Iterator[VideoPlan | UnreadableSource]:
-    """Look at each source in turn. Raises `StorageError` when OUTPUT cannot be read."""
+    """Look at each source in turn. `exports` are to lie beside each timeline. Raises `StorageError` when
+    OUTPUT cannot be read."""
     for plan in plan_scans(sources, settings, cuts):
         if isinstance(plan, UnreadableSource):
             yield plan
@@ -70,7 +78,10 @@ def plan_videos(
         captions = caption_key(scan, settings, model_identity=model.identity, precision=model.precision)
         found = existing(layout, plan.relative, settings, scan_key=scan, caption_key=captions)
         needs_work = _needs_work(found, options)
-        yield replace(plan, caption_key=captions, found=found, needs_work=needs_work)
+        missing: list[Format] = []
+        if not needs_work:
+            missing = missing_beside(layout, output_name(plan.relative), exports)
+        yield replace(plan, caption_key=captions, found=found, needs_work=needs_work, exports=tuple(missing))
 
 
 def plan_scans(

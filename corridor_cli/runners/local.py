@@ -19,6 +19,7 @@ from corridor_cli.hosts.messages import EngineSetup, WorkerSetup
 from corridor_cli.hosts.slots import create_arena
 from corridor_cli.pipeline.batch_log import BatchLog
 from corridor_cli.pipeline.documents import Documents
+from corridor_cli.pipeline.exports import VideoExports
 from corridor_cli.pipeline.plan import ModelIdentity, UnreadableSource, VideoPlan, plan_videos
 from corridor_cli.pipeline.run import Pipeline
 from corridor_cli.pipeline.stop import StopSignals
@@ -26,13 +27,16 @@ from corridor_cli.pipeline.tally import Tally
 from corridor_cli.pipeline.video import VideoWork
 from corridor_cli.pipeline.writer import Writer
 from corridor_cli.records import BatchStarted, BatchStats
+from corridor_cli.runners.export import export_timelines, kept_lines
 from corridor_cli.runners.inputs import find_cuts, find_inputs
-from corridor_cli.runners.outcomes import problem_outcome, total, unreadable_outcome
+from corridor_cli.runners.outcomes import exit_code, problem_outcome, total, unreadable_outcome
 from corridor_cli.runners.picture_limits import picture_limits
 from corridor_cli.runners.profile import ENGINE_TRACE, Span, TimedPool, TimedWriter, write_profile
 from corridor_cli.runners.workers import WorkerPlan, plan_workers
 from corridor_cli.settings import Settings
 from corridor_cli.telemetry import Reporter, RunOptions, RunOutcome, RunPlan, VideoOutcome, VideoStatus
+from corridor_cli.timeline.exports.find import find_timelines
+from corridor_cli.timeline.exports.registry import Format, beside, choose_formats, tables
 from corridor_cli.timeline.layout import OutputLayout
 from corridor_cli.timeline.lock import OutputLock
 
@@ -49,6 +53,7 @@ def run_local(
     started = time.monotonic()
     settings = loaded.settings
     layout = OutputLayout(output.resolve())
+    formats = choose_formats(settings.output.exports)
     found = find_inputs(inputs, settings, layout.root)
     cuts = find_cuts(found.sources, settings.scenes, reporter)
     model = identify_model(settings)
@@ -56,8 +61,8 @@ def run_local(
         lock = OutputLock(layout)
         if not options.dry_run:
             stack.enter_context(lock)
-        plans = list(plan_videos(found.sources, layout, settings, model, options, cuts))
-        run = _Run(layout, lock, settings, options, reporter, model)
+        plans = list(plan_videos(found.sources, layout, settings, model, options, cuts, beside(formats)))
+        run = _Run(layout, lock, settings, options, reporter, model, formats)
         outcomes = [problem_outcome(problem) for problem in found.problems]
         if options.dry_run:
             outcomes += [_dry_outcome(plan) for plan in plans]
@@ -65,6 +70,8 @@ def run_local(
             outcomes += run.work(plans, len(found.problems))
         run.tell_profile(time.monotonic() - started)
         code = ExitCode.OK if options.dry_run else run.stopped_by
+        if run.are_exports_incomplete and code is None and exit_code(outcomes) is ExitCode.OK:
+            code = ExitCode.PARTIAL
         return total(outcomes, run.tally, code, time.monotonic() - started)
 
 
@@ -91,6 +98,7 @@ class _Run:
         options: RunOptions,
         reporter: Reporter,
         model: ModelIdentity,
+        formats: Sequence[Format],
     ) -> None:
         self._layout = layout
         self._lock = lock
@@ -98,6 +106,8 @@ class _Run:
         self._options = options
         self._reporter = reporter
         self._model = model
+        self._formats = formats
+        self.are_exports_incomplete = False
         self.tally = Tally([], 0)
         self._batches: BatchLog | None = None
         self.stopped_by: ExitCode | None = None
@@ -116,8 +126,14 @@ class _Run:
         self.tally = Tally(videos, num_problems + len(unreadable))
         writer = TimedWriter(self._spans) if self._options.profile else Writer()
         self._batches = BatchLog(self._layout.batches, writer)
-        documents = Documents(self._layout, self._lock, self._settings, self._options, writer, self.tally)
+        exports = VideoExports(self._layout, beside(self._formats), writer)
+        documents = Documents(
+            self._layout, self._lock, self._settings, self._options, writer, self.tally, exports
+        )
         try:
+            for plan in plans:
+                if isinstance(plan, VideoPlan) and plan.exports:
+                    exports.write(plan.relative, plan.exports)
             done = [documents.fail_unreadable(plan) for plan in unreadable]
             for outcome in done:
                 self._reporter.video_finished(outcome)
@@ -128,6 +144,7 @@ class _Run:
             self._batches.close()
             writer.close()
         writer.check()
+        self._end_exports(exports)
         by_relative = {outcome.relative: outcome for outcome in done}
         return [by_relative.get(_relative(plan)) or _untouched(plan) for plan in plans]
 
@@ -144,6 +161,24 @@ class _Run:
             elif self._options.profile:
                 engine.finish(_TRACE_SECONDS)
             return pipeline.outcomes
+
+    def _end_exports(self, exports: VideoExports) -> None:
+        """Write the tables, unless the run was stopped, and tell what could not be exported."""
+        kept, problems = exports.kept, exports.problems
+        formats = tables(self._formats)
+        if formats and self.stopped_by is None:
+            report = export_timelines(
+                self._layout,
+                find_timelines(self._layout.root),
+                formats,
+                force=False,
+                fsync=self._settings.output.fsync,
+            )
+            kept = [*kept, *report.kept]
+            problems = [*problems, *(f"{problem.file}: {problem.what}" for problem in report.problems)]
+        self.are_exports_incomplete = bool(kept or problems)
+        for line in (*dict.fromkeys(problems), *kept_lines(kept)):
+            self._reporter.warn(line)
 
     @contextmanager
     def _hosts(self, workers: WorkerPlan) -> Iterator[tuple[MediaPool, HostedEngine]]:
@@ -214,7 +249,8 @@ def _untouched(plan: VideoPlan | UnreadableSource) -> VideoOutcome:
     """What is said of an input nothing was done for: it needed nothing, or its turn did not come."""
     assert isinstance(plan, VideoPlan), "an unreadable source has an outcome"
     status: VideoStatus = "pending" if plan.needs_work else "skipped"
-    return VideoOutcome(str(plan.source.path), plan.relative, status, plan.found)
+    exports = tuple(each.name for each in plan.exports)
+    return VideoOutcome(str(plan.source.path), plan.relative, status, plan.found, exports=exports)
 
 
 def _dry_outcome(plan: VideoPlan | UnreadableSource) -> VideoOutcome:

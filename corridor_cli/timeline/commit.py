@@ -65,7 +65,7 @@ def write_atomically(path: Path, data: bytes, *, fsync: bool) -> None:
     is then still there.
     """
     make_folder(path.parent, fsync=fsync)
-    temporary = path.parent / f".~vlmtl-{os.getpid()}-{next(_counter)}.tmp"
+    temporary = unfinished_beside(path)
     try:
         try:
             _write_file(temporary, data, fsync=fsync)
@@ -78,6 +78,11 @@ def write_atomically(path: Path, data: bytes, *, fsync: bool) -> None:
             sync_folder(path.parent)
     except OSError as error:
         raise storage_error(error, "write", path) from error
+
+
+def unfinished_beside(path: Path) -> Path:
+    """A name under which `path` may be written before it is renamed: `is_leftover` knows it."""
+    return path.parent / f".~vlmtl-{os.getpid()}-{next(_counter)}.tmp"
 
 
 def make_folder(folder: Path, *, fsync: bool) -> None:

@@ -1,7 +1,9 @@
 """Where everything lies under OUTPUT. Names only: nothing here touches the disk.
 
     <relative>.timeline.json  <relative>.failed.json  <relative>.frames/s0001-first.jpg
+    <relative>.srt (.vtt, .edl, …)  scenes.csv (.parquet, …)  hf/                      see exports/registry.py
     .vlmtl/lock  .vlmtl/scans/xx/<key>.json  .vlmtl/captions/xx/<key>.jsonl  .vlmtl/pictures/xx/<hash>.txt
+    .vlmtl/exports/xx/<hash>.json  .vlmtl/exports/tables.json
 
 `relative` is a source's path under its input, with the source's extension. Names in OUTPUT are always valid
 UTF-8 and leave room for a suffix. A name that cannot be kept (bytes that are not UTF-8, too long, or a folder
@@ -87,6 +89,16 @@ class OutputLayout:
         """Says from which scan, and in which size, the saved pictures of a source are."""
         name = blake2b(os.fsencode(relative), digest_size=16).hexdigest()
         return self.state / "pictures" / name[:2] / f"{name}.txt"
+
+    def exports_made(self, output_name: str) -> Path:
+        """Says what was exported of the document at that place below OUTPUT, its suffix left out."""
+        name = blake2b(os.fsencode(output_name), digest_size=16).hexdigest()
+        return self.state / "exports" / name[:2] / f"{name}.json"
+
+    @property
+    def tables_made(self) -> Path:
+        """Says what was written of the tables."""
+        return self.state / "exports" / "tables.json"
 
     def scan(self, scan_key: str) -> Path:
         """The scan record of a key."""

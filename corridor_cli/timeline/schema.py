@@ -41,7 +41,12 @@ def timeline_bytes(timeline: Timeline, *, indent: int) -> bytes:
     """
     # By pydantic: json.dumps indents in Python, ten times slower, and main does this beside a busy engine.
     text = timeline.model_dump_json(by_alias=True, indent=indent or None)
-    return (_UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n").encode("utf-8")
+    return f"{escape_unseen(text)}\n".encode()
+
+
+def escape_unseen(text: str) -> str:
+    """JSON text with those characters of its strings as escapes."""
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def read_timeline(data: bytes) -> Timeline:

@@ -23,6 +23,7 @@ from corridor_cli.hosts.messages import EngineSetup, JobLost, WorkerSetup
 from corridor_cli.hosts.slots import Slots, create_arena
 from corridor_cli.media.discover import discover
 from corridor_cli.pipeline.documents import Documents
+from corridor_cli.pipeline.exports import VideoExports
 from corridor_cli.pipeline.plan import VideoPlan, plan_videos
 from corridor_cli.pipeline.run import Pipeline
 from corridor_cli.pipeline.stop import StopSignals
@@ -152,7 +153,8 @@ class Stage:
             videos = self._videos(layout)
             tally, writer = Tally(videos, 0), Writer()
             with OutputLock(layout) as lock, StopSignals() as signals:
-                documents = Documents(layout, lock, self._settings, RunOptions(), writer, tally)
+                exports = VideoExports(layout, (), writer)
+                documents = Documents(layout, lock, self._settings, RunOptions(), writer, tally, exports)
                 pipeline = Pipeline(
                     videos, media, self._engine, documents, writer, self._settings, Silence(), tally  # type: ignore[arg-type]
                 )  # fmt: skip

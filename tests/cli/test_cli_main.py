@@ -31,6 +31,7 @@ COMMANDS = [
     ["probe"],
     ["schema"],
     ["validate"],
+    ["export"],
     ["config"],
     ["config", "show"],
     ["config", "check"],

@@ -12,6 +12,8 @@ from corridor_cli.settings import Settings
 
 BATCH = "gpu_pipeline.internvl3.batch_size"
 
+EXPORTS = "srt, vtt, txt, markdown, ffmetadata, edl, otio, csv, tsv, jsonl, parquet, hf"
+
 
 @pytest.fixture(autouse=True)
 def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,6 +202,18 @@ def test_empty_sections_and_files_give_nothing() -> None:
             "got 3 (whole number) in the list, allowed: texts. Put it in quotes.",
         ),
         (
+            "output: {exports: [srt, parket]}",
+            "1:25",
+            "output.exports",
+            f"got 'parket' (text) in the list, allowed: {EXPORTS}. Did you mean parquet?",
+        ),
+        (
+            "output: {exports: srt}",
+            "1:19",
+            "output.exports",
+            f"got 'srt' (text), allowed: a list of {EXPORTS.replace(', hf', ' or hf')}. Write ['srt'].",
+        ),
+        (
             "gpu_pipeline: {internvl3: {device: cudo}}",
             "1:36",
             "gpu_pipeline.internvl3.device",
@@ -234,7 +248,12 @@ def test_empty_sections_and_files_give_nothing() -> None:
             "unknown setting. Did you mean gpu_pipeline.internvl3.batch_size?",
         ),
         ("output: {indnet: 2}", "1:10", "output.indnet", "unknown setting. Did you mean output.indent?"),
-        ("output: {zzz: 2}", "1:10", "output.zzz", "unknown setting. Allowed in output: indent, fsync."),
+        (
+            "output: {zzz: 2}",
+            "1:10",
+            "output.zzz",
+            "unknown setting. Allowed in output: indent, fsync, exports.",
+        ),
     ],
 )
 def test_a_wrong_file_is_told_with_place_value_and_way_out(

@@ -171,6 +171,17 @@ def test_the_readers_are_measured_on_the_same_work(tmp_path: Path) -> None:
     assert "cinepak" in err
 
 
+def test_every_timeline_is_exported() -> None:
+    code, out, err = run_script(
+        "bench_export.py", "--timelines", "120", "--rounds", "1", "--format", "parquet,srt"
+    )
+    assert code == 0, err
+    document = json.loads(out.splitlines()[-1])
+    assert document["timelines"] == 120
+    assert 18_000 < document["bytes_each"] < 23_000
+    assert document["timelines_per_second"]["median"] > 0
+
+
 def test_a_cpu_is_not_asked_for_the_real_figures() -> None:
     code, _, err = run_script("gpu_check.py", "table-8b", "--device", "cpu")
     assert code == 2
