@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from corridor_cli.bench.frames import FrameSet, drawn_frames, picked_frames
-from corridor_cli.bench.points import MAX_TILES_FOR, Axes, Point
+from corridor_cli.bench.points import MAX_TILES_FOR, Axes, Point, middle
 from corridor_cli.engine.presets import describe_model
 from corridor_cli.runners.inputs import find_inputs
 from corridor_cli.runners.local import identify_model
@@ -20,10 +20,8 @@ _NUM_PICKED = 64
 
 def centre_of(axes: Axes, points: list[Point]) -> Point:
     """The point whose requests all batch sizes are compared with."""
-    wanted = (axes.frames[0], axes.tiles[0], axes.output_tokens[0])
-    return next(
-        p for p in points if p.contestant == "engine" and (p.frames, p.tiles, p.output_tokens) == wanted
-    )
+    wanted = (middle(axes.batch_sizes), axes.frames[0], axes.tiles[0], axes.output_tokens[0])
+    return next(point for point in points if point == Point("engine", *wanted))
 
 
 def can_run_loop(settings: Settings) -> bool:

@@ -49,8 +49,8 @@ from corridor_cli.cli.options import (
     read_sets,
 )
 from corridor_cli.cli.results import show
+from corridor_cli.cli.tables import is_terminal, stdout_width
 from corridor_cli.errors import ExitCode, UsageError, VlmtlError
-from corridor_cli.printable import printable
 
 if TYPE_CHECKING:
     from corridor_cli.bench.command import BenchOptions
@@ -156,6 +156,8 @@ def _bench(
     dry_run: bool,
 ) -> int:
     from corridor_cli.bench.command import as_table, plan_sweep, planned_lines, run_bench
+    from corridor_cli.bench.files import DOCUMENT, write_results
+    from corridor_cli.bench.tables import terminal_table
     from corridor_cli.cli.reporting import open_reporter
 
     plan = plan_sweep(inputs, loaded, axes, options, command)
@@ -171,9 +173,12 @@ def _bench(
                 raise
             reporter.run_failed(error)
             return error.exit_code
-    (folder / "bench.json").write_text(json.dumps(document.as_json(), indent=1) + "\n", encoding="utf-8")
+        written = write_results(folder, document)
+        for problem in written.problems:
+            reporter.warn(problem)
+        reporter.note(f"{len(written.paths)} files in {folder}")
     if as_json:
         show(json.dumps(document.as_json()))
     else:
-        show(printable(str(folder)))
-    return ExitCode.OK
+        show(terminal_table(document, stdout_width(), is_terminal=is_terminal()))
+    return ExitCode.OK if (folder / DOCUMENT) in written.paths else ExitCode.STORAGE

@@ -14,16 +14,25 @@ if TYPE_CHECKING:
 _PIPE_WIDTH = 400
 
 
+def is_terminal() -> bool:
+    """Whether results are read on a terminal now."""
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
+def stdout_width() -> int:
+    """Characters a line of results may have."""
+    return shutil.get_terminal_size().columns if is_terminal() else _PIPE_WIDTH
+
+
 def open_console(text: IO[str]) -> Console:
     """A console that writes to `text` what would fit the stdout of now."""
     from rich.console import Console
 
-    is_terminal = sys.stdout is not None and sys.stdout.isatty()
     return Console(
         file=text,
-        width=shutil.get_terminal_size().columns if is_terminal else _PIPE_WIDTH,
-        force_terminal=is_terminal,
-        color_system="auto" if is_terminal else None,
+        width=stdout_width(),
+        force_terminal=is_terminal(),
+        color_system="auto" if is_terminal() else None,
         markup=False,
         emoji=False,
         highlight=False,
