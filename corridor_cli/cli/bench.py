@@ -158,6 +158,7 @@ def _bench(
     from corridor_cli.bench.command import as_table, plan_sweep, planned_lines, run_bench
     from corridor_cli.bench.files import DOCUMENT, write_results
     from corridor_cli.bench.tables import terminal_table
+    from corridor_cli.bench.wording import verdict_sentence
     from corridor_cli.cli.reporting import open_reporter
 
     plan = plan_sweep(inputs, loaded, axes, options, command)
@@ -176,6 +177,7 @@ def _bench(
         written = write_results(folder, document)
         for problem in written.problems:
             reporter.warn(problem)
+        reporter.note(verdict_sentence(document))
         reporter.note(f"{len(written.paths)} files in {folder}")
     if as_json:
         show(json.dumps(document.as_json()))
