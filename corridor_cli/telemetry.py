@@ -29,6 +29,7 @@ class RunOptions:
     dry_run: bool = False
     force: bool = False
     retry_failed: bool = False
+    profile: bool = False
 
 
 @dataclass(frozen=True, slots=True)

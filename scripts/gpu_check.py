@@ -30,7 +30,7 @@ STEPS = ("correctness", "vision", "table-1b", "table-2b", "table-8b", "job", "me
 TILES = (1, 3, 9)
 CHECKS_FAILED = 8
 STEP_SECONDS = 9 * 60 - 15
-# Without these the engine cannot be imported; `docs/benchmarks/README.md` says how to carry them along.
+# Without these the engine cannot be imported; `docs/benchmarks/measuring.md` says how to carry them along.
 NEEDED = ("annotated_types", "numpy", "psutil", "safetensors", "tokenizers", "torch", "transformers")
 
 
@@ -51,7 +51,7 @@ def main() -> int:
     if missing:
         print(
             f"gpu_check: this Python ({sys.executable}) lacks {', '.join(missing)}: wheels to be carried "
-            "along, see docs/benchmarks/README.md.",
+            "along, see docs/benchmarks/measuring.md.",
             file=sys.stderr,
         )
         return 2

@@ -3,7 +3,7 @@
 # card or processors; offline, with the libraries found there. Each step takes under nine minutes:
 #   scripts/gpu_check.sh STEP [--json FILE] [--device cuda:0] [--quick]
 #   STEP is correctness, vision, table-1b, table-2b, table-8b, job, media, or all
-# Uses .venv where there is one, else PYTHON or python3. What must be carried along: docs/benchmarks/README.md.
+# Uses .venv where there is one, else PYTHON or python3. What must be carried along: docs/benchmarks/measuring.md.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}

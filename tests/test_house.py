@@ -88,7 +88,14 @@ def test_main_loads_no_decoder_and_no_network() -> None:
 
 
 def test_main_measures_without_a_network() -> None:
-    modules = ["bench.peaks", "bench.roofline", "bench.sampler", "bench.files"]
+    modules = [
+        "bench.peaks",
+        "bench.roofline",
+        "bench.sampler",
+        "bench.compare",
+        "bench.limits",
+        "bench.files",
+    ]
     loaded = loaded_after("import " + ", ".join(f"corridor_cli.{module}" for module in modules))
     assert not loaded & {"torch", "transformers", "av", "decord", "torchcodec", "matplotlib", "pynvml"}
 

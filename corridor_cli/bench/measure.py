@@ -1,7 +1,7 @@
 """One point: an engine of its own, warmed up, then a few repeats; whatever goes wrong becomes a row.
 
-Each point has a fresh engine process, so its memory is its own and a crash costs nothing else. The repeats run
-one after the other in it; the order of the points is the sweep's business.
+Each point has a fresh engine process, so its memory is its own and a crash costs nothing else. The repeats
+run one after the other in it; the order of the points is the sweep's business.
 """
 
 from __future__ import annotations
@@ -79,6 +79,8 @@ class _PointRun:
         self._samples: list[Sample] = []
         self._batches: list[BatchStats] = []
         self._marks: list[int] = []
+        self._num_oom_retries = 0
+        self._least_size: int | None = None
         self._start_seconds: float | None = None
         self._warm_up_seconds: float | None = None
         self._hardware: SamplerSummary | None = None
@@ -104,14 +106,14 @@ class _PointRun:
         started = time.perf_counter()
         for _ in range(max(1, self._effort.warm_up)):
             warm = self._load.round(info.batch_size)
-            if problem := _first_error(warm):
+            if problem := self._note(warm):
                 return problem
         self._warm_up_seconds = time.perf_counter() - started
         num_batches = min(_MAX_BATCHES_A_REPEAT, max(1, math.ceil(self._effort.seconds / warm.seconds)))
         begun = sampler.mark()
         for number in range(self._effort.repeats):
             done = self._load.round(num_batches * info.batch_size)
-            if problem := _first_error(done):
+            if problem := self._note(done):
                 return problem
             self._samples.append(sample_of(done, self._point.frames))
             self._batches += done.batches
@@ -125,13 +127,16 @@ class _PointRun:
             return "measured", None
         return "out_of_memory", f"memory ran out at {info.batch_size} requests together; {used} were run"
 
-    @property
-    def _num_oom_retries(self) -> int:
-        return sum(stats.num_oom_retries for stats in self._batches)
+    def _note(self, done: Round) -> str | None:
+        """Count what ran out of memory and how many ran together at least; the first error of a request."""
+        self._num_oom_retries += sum(stats.num_oom_retries for stats in done.batches)
+        sizes = [self._least_size, *(stats.next_batch_size for stats in done.batches)]
+        self._least_size = min((size for size in sizes if size is not None), default=None)
+        errors = [caption.error for caption in done.captions if caption.error is not None]
+        return f"{errors[0].type}: {errors[0].message}" if errors else None
 
     def _batch_size_used(self, info: EngineInfo) -> int:
-        sizes = [stats.next_batch_size for stats in self._batches if stats.next_batch_size is not None]
-        return min([info.batch_size, *sizes])
+        return info.batch_size if self._least_size is None else min(info.batch_size, self._least_size)
 
     def result(self, status: Status, error: str | None) -> PointResult:
         """The row of the point."""
@@ -153,15 +158,10 @@ class _PointRun:
         # Half of the repeats of a point that broke down in the middle are no measurement.
         if self._hardware is None:
             return row
-        return row.model_copy(update=figures(self._samples, self._hardware)).model_copy(
-            update={
-                "samples": self._samples,
-                "caption_marks": self._marks,
-                "memory": memory_of(
-                    self._batches, self._hardware, is_cpu=bool(info and info.device == "cpu")
-                ),
-            }
-        )
+        is_cpu = info is not None and info.device == "cpu"
+        held = memory_of(self._batches, self._hardware, is_cpu=is_cpu)
+        kept = {"samples": self._samples, "caption_marks": self._marks, "memory": held}
+        return row.model_copy(update={**figures(self._samples, self._hardware), **kept})
 
 
 def figures(samples: list[Sample], summary: SamplerSummary) -> dict[str, object]:
@@ -228,11 +228,6 @@ def memory_of(batches: list[BatchStats], summary: SamplerSummary, *, is_cpu: boo
 
 def _percentiles(values_ms: list[float]) -> Percentiles | None:
     return percentiles(values_ms) if values_ms else None
-
-
-def _first_error(done: Round) -> str | None:
-    errors = [caption.error for caption in done.captions if caption.error is not None]
-    return f"{errors[0].type}: {errors[0].message}" if errors else None
 
 
 def _kind(problem: str) -> Status:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def run_pipe(
     video_seconds = sum(timeline["source"]["duration"] or 0.0 for timeline in timelines)
     num_captions = outcome.num_captions or 0
     seconds = outcome.wall_seconds
-    worked = sum(batch["wall_seconds"] for batch in batches)
+    busy = busy_share(batches)
     stages = {"scan": sum(timeline["run"]["phases"].get("scan", 0.0) for timeline in timelines)}
     for batch in batches:
         for name, taken in batch["pass_seconds"].items():
@@ -48,10 +49,20 @@ def run_pipe(
         captions_per_second=num_captions / seconds,
         times_real_time=video_seconds / seconds,
         seconds_by_stage=stages,
-        busy_share=min(1.0, worked / seconds) if batches else None,
-        starved_share=max(0.0, 1 - worked / seconds) if batches else None,
+        busy_share=busy,
+        starved_share=None if busy is None else 1 - busy,
         exit_code=int(outcome.exit_code),
     )
+
+
+def busy_share(batches: Sequence[dict[str, Any]]) -> float | None:
+    """The share (0 to 1) of the time from the first batch's beginning to the last one's end in which a batch
+    ran; what is missing the engine spent waiting for frames. None without batches."""
+    if not batches:
+        return None
+    ends = [datetime.fromisoformat(batch["time"]).timestamp() for batch in batches]
+    worked = [float(batch["wall_seconds"]) for batch in batches]
+    return min(1.0, sum(worked) / (ends[-1] - ends[0] + worked[0]))
 
 
 def _batches(path: Path) -> Iterator[dict[str, Any]]:

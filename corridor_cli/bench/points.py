@@ -7,9 +7,6 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Literal
 
-from corridor_cli.errors import UsageError
-from corridor_cli.printable import printable
-
 BatchSize = int | Literal["auto"]
 Contestant = Literal["engine", "loop"]
 
@@ -43,39 +40,6 @@ class Axes:
     frames: tuple[int, ...]
     tiles: tuple[int, ...]
     output_tokens: tuple[int, ...]
-
-
-def read_axis(flag: str, text: str, allowed: Sequence[int] | None = None) -> tuple[int, ...]:
-    """Positive integers with commas between them, each once. Raises `UsageError`."""
-    values: list[int] = []
-    for part in (each.strip() for each in text.split(",")):
-        is_count = part.isascii() and part.isdecimal() and int(part) > 0
-        if not is_count or (allowed is not None and int(part) not in allowed):
-            among = ", ".join(map(str, allowed)) if allowed else "positive integers with commas between them"
-            raise UsageError(
-                f"flag {flag}: got '{printable(text)}', allowed: {among}",
-                hint=f"For example {flag} {'1,3' if allowed else '1,4'}.",
-            )
-        if int(part) not in values:
-            values.append(int(part))
-    return tuple(values)
-
-
-def read_batch_sizes(text: str) -> tuple[BatchSize, ...]:
-    """Positive integers and `auto` with commas between them, each once. Raises `UsageError`."""
-    values: list[BatchSize] = []
-    for part in (each.strip() for each in text.split(",")):
-        is_count = part.isascii() and part.isdecimal() and int(part) > 0
-        if not is_count and part != "auto":
-            raise UsageError(
-                f"flag --batch-sizes: got '{printable(text)}', allowed: positive integers and auto, with "
-                "commas between them",
-                hint="For example --batch-sizes 1,2,4,8,auto.",
-            )
-        value: BatchSize = int(part) if is_count else "auto"
-        if value not in values:
-            values.append(value)
-    return tuple(values)
 
 
 def plan_points(axes: Axes, *, full_grid: bool, with_loop: bool) -> list[Point]:

@@ -2,48 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 from corridor_cli.bench.frames import FrameSet, drawn_frames, picked_frames
-from corridor_cli.bench.points import MAX_TILES_FOR, Axes, Point, read_axis, read_batch_sizes
+from corridor_cli.bench.points import MAX_TILES_FOR, Axes, Point
 from corridor_cli.engine.presets import describe_model
-from corridor_cli.errors import UsageError
-from corridor_cli.printable import printable
 from corridor_cli.runners.inputs import find_inputs
 from corridor_cli.runners.local import identify_model
 from corridor_cli.runners.picture_limits import picture_limits
 from corridor_cli.settings import Settings
 
-# The first of each is the centre.
-BATCH_SIZES, FRAMES, TILES, OUTPUT_TOKENS = "1,2,4,8,16,auto", "1,4", "1,3", "32,96"
 NUM_DRAWN = 16
 _NUM_PICKED = 64
-_UNITS = {"s": 1, "m": 60, "h": 3600}
-
-
-def read_axes(batch_sizes: str, frames: str, tiles: str, output_tokens: str) -> Axes:
-    """The axes as they were given. Raises `UsageError`."""
-    return Axes(
-        read_batch_sizes(batch_sizes),
-        read_axis("--frames", frames),
-        read_axis("--tiles", tiles, tuple(MAX_TILES_FOR)),
-        read_axis("--output-tokens", output_tokens),
-    )
-
-
-def read_duration(flag: str, text: str) -> float:
-    """Seconds from `90`, `90s`, `30m` or `2h`. Raises `UsageError`."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text.strip())
-    seconds = float(match[1]) * _UNITS[match[2] or "s"] if match else 0.0
-    if not seconds:
-        raise UsageError(
-            f"flag {flag}: got '{printable(text)}', allowed: a length of time above 0",
-            hint=f"For example {flag} 30m; the units are s, m and h.",
-        )
-    return seconds
 
 
 def centre_of(axes: Axes, points: list[Point]) -> Point:

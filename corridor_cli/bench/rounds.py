@@ -58,13 +58,14 @@ class Load:
     def round(self, num_requests: int) -> Round:
         """So many requests from the first `submit` to the last caption. Raises what the engine raises."""
         self._ears.take()
-        waiting = [self._request(ordinal) for ordinal in reversed(range(num_requests))]
+        waiting = [self._request(ordinal) for ordinal in range(num_requests)]
         self._num_rounds += 1
         answers: dict[int, Caption] = {}
         started = time.perf_counter()
         while len(answers) < num_requests:
-            while waiting and self._engine.num_free:
-                self._engine.submit(waiting.pop())
+            if waiting and (num_free := self._engine.num_free):
+                self._engine.submit_all(waiting[:num_free])
+                del waiting[:num_free]
             for caption in self._engine.poll(_POLL_SECONDS):
                 answers[caption.key.scene] = caption
         seconds = time.perf_counter() - started
@@ -76,9 +77,9 @@ class Load:
         ordinal, num_open = 0, 0
         started = time.perf_counter()
         while (now := time.perf_counter() - started) < seconds or num_open:
-            while now < seconds and self._engine.num_free:
-                self._engine.submit(self._request(ordinal))
-                ordinal, num_open = ordinal + 1, num_open + 1
+            if now < seconds and (num_free := self._engine.num_free):
+                self._engine.submit_all([self._request(ordinal + i) for i in range(num_free)])
+                ordinal, num_open = ordinal + num_free, num_open + num_free
             for caption in self._engine.poll(_POLL_SECONDS):
                 num_open -= 1
                 on_caption(caption)

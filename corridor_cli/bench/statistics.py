@@ -7,12 +7,13 @@ the estimate is the ratio of geometric means. Why this one for 3 to 20 repeats:
   Where both sides have noise of the same shape, also a skewed one, it cancels in the difference.
 * The two sides need not be equally noisy, nor have as many repeats; hence Welch's degrees of freedom.
 * A bootstrap of three values has 10 different resamples: its intervals are far too short. Medians of three
-  waste a third of what the values say, and have no interval that holds for so few.
+  waste a quarter of what normal values say, and have no interval that holds for so few.
 
-Simulated (`tests/bench/test_statistics.py` repeats it), a 95 % interval held the truth in 96 to 97 % of the
-cases for 3 repeats a side, 95 to 97 % for 5, 95 to 96 % for 10, with normal, lognormal, gamma and exponential
-noise. With 3 repeats against 10 it held it in 92 to 95 %, with 3 against 20 and exponential noise in 88 %:
-give both sides as many.
+Simulated with 10,000 trials each (`coverage` in `tests/bench/test_statistics.py`, which repeats most of it
+with fewer), a 95 % interval held the truth in 96 to 97 % of the cases for 3 repeats a side, 96 to 97 % for 5,
+95 to 96 % for 10, with normal, lognormal, gamma and exponential noise; in 94 to 95 % where one side was five
+times as noisy. With 3 repeats against 10 it was 92 to 95 %, with 3 against 20 it was 91 to 93 %, and 87 %
+for exponential noise: give both sides as many.
 
 It is about repeats. What differs from one run to the next (a clock, a neighbour, where memory lies) is in
 no repeat of one run, and so in no interval.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from pydantic import ValidationError
 from corridor_cli.bench.document import SCHEMA, PointResult
 from corridor_cli.errors import StorageError, UsageError
 from corridor_cli.printable import printable
+from corridor_cli.records import EngineInfo
 
 _FILE = "points.jsonl"
+_ENGINE = "engine"
 
 
 class PointStore:
@@ -31,6 +34,7 @@ class PointStore:
         self._path = folder / _FILE
         self._head = {"schema": SCHEMA, "setup": json.loads(json.dumps(setup))}
         self.results: list[PointResult] = []
+        self.info: EngineInfo | None = None
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if self._path.exists():
@@ -43,10 +47,14 @@ class PointStore:
                 hint="Give another folder with --out.",
             ) from error
 
-    def add(self, result: PointResult) -> None:
-        """Write a point down; it is kept whatever happens next. Raises `StorageError`."""
+    def add(self, result: PointResult, info: EngineInfo | None) -> None:
+        """Write a point down, with the engine that ran it if there was none before; both are kept whatever
+        happens next. Raises `StorageError`."""
         self.results.append(result)
         try:
+            if self.info is None and info is not None:
+                self.info = info
+                self._append(json.dumps({_ENGINE: asdict(info)}))
             self._append(result.model_dump_json())
         except OSError as error:
             raise StorageError(
@@ -76,10 +84,14 @@ class PointStore:
             )
         whole = [line for line in lines if _table(line) is not None]
         try:
-            self.results = [PointResult.model_validate_json(line) for line in whole]
-        except ValidationError as error:
+            for table in filter(None, map(_table, whole)):
+                if _ENGINE in table:
+                    self.info = EngineInfo(**table[_ENGINE])
+                else:
+                    self.results.append(PointResult.model_validate(table))
+        except (ValidationError, TypeError) as error:
             raise UsageError(
-                f"{where} cannot be read: {printable(error.errors()[0]['msg'])}",
+                f"{where} cannot be read: {printable(str(error).splitlines()[0])}",
                 hint="Give a new folder with --out to begin again.",
             ) from error
         # A line that was being written when the machine stopped is measured again.

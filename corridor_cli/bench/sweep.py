@@ -14,8 +14,8 @@ from corridor_cli.bench.document import BenchDocument, PointResult
 from corridor_cli.bench.environment import engine_facts, machine_facts
 from corridor_cli.bench.frames import FrameSet
 from corridor_cli.bench.long_run import run_long
-from corridor_cli.bench.measure import Effort, measure_point
-from corridor_cli.bench.peaks import DevicePeaks, find_peaks
+from corridor_cli.bench.measure import Effort, Measured, measure_point
+from corridor_cli.bench.peaks import PRECISIONS, DevicePeaks, find_peaks
 from corridor_cli.bench.points import Point
 from corridor_cli.bench.relate import Ceiling, relate
 from corridor_cli.bench.store import PointStore
@@ -60,7 +60,6 @@ class Sweep:
         self._settings = settings
         self._frames_for = frames_for
         self._reporter = reporter
-        self._info: EngineInfo | None = None
         self._created_at = datetime.now(UTC).isoformat(timespec="seconds")
         self._machine = machine_facts()
         self._peaks: DevicePeaks | None = None
@@ -78,14 +77,16 @@ class Sweep:
                 for number, point in enumerate(todo, start=1):
                     if point.tiles not in opened:
                         opened[point.tiles] = stack.enter_context(self._frames_for(point.tiles))
-                    store.add(self._measure(point, opened[point.tiles], f"{number}/{len(todo)}"))
+                    measured = self._measure(point, opened[point.tiles], f"{number}/{len(todo)}")
+                    is_ours = point.contestant == "engine"
+                    store.add(measured.result, measured.info if is_ours else None)
             except KeyboardInterrupt:
                 self._reporter.warn(
                     f"stopped: {len(store.results)} of {len(self._plan.points)} points are kept in {folder}; "
                     "the same command with --resume measures the rest"
                 )
                 raise
-            document = self.document(store.results)
+            document = self.document(store.results, store.info)
             return self._with_long_run(document, stack, opened)
 
     @property
@@ -99,12 +100,13 @@ class Sweep:
             "vlmtl": self._machine["vlmtl"],
         }
 
-    def document(self, results: Sequence[PointResult]) -> BenchDocument:
-        """The document of the points there are."""
-        plan, info = self._plan, self._info
-        if info is not None:
-            self._peaks = find_peaks(info.device, info.quantization or info.dtype)
-        rows = relate(results, self._ceiling())
+    def document(self, results: Sequence[PointResult], info: EngineInfo | None) -> BenchDocument:
+        """The document of the points there are, run by the engine `info`."""
+        plan = self._plan
+        precision = (info.quantization or info.dtype) if info is not None else ""
+        if info is not None and precision in PRECISIONS:  # echo has none
+            self._peaks = find_peaks(info.device, precision)
+        rows = relate(results, self._ceiling(info))
         verdict = judge(rows, plan.centre, plan.max_latency_ms)
         if info is not None and info.measurement_key is not None:
             keep_profile(verdict, info.measurement_key)
@@ -122,24 +124,22 @@ class Sweep:
             verdict=verdict,
         )
 
-    def _ceiling(self) -> Ceiling | None:
+    def _ceiling(self, info: EngineInfo | None) -> Ceiling | None:
         model = self._settings.gpu_pipeline.internvl3
-        if self._info is None or model.engine == "echo":
+        if info is None or model.engine == "echo":
             return None
-        return Ceiling.of(describe_model(model).shape, self._peaks, self._info)
+        return Ceiling.of(describe_model(model).shape, self._peaks, info)
 
-    def _measure(self, point: Point, frames: FrameSet, place: str) -> PointResult:
+    def _measure(self, point: Point, frames: FrameSet, place: str) -> Measured:
         self._reporter.note(f"{place} {point.name}")
         measured = measure_point(point, frames, self._settings, self._plan.effort)
-        if point.contestant == "engine" and measured.info is not None:
-            self._info = measured.info
         row = measured.result
         if row.frames_per_second is None:
             self._reporter.warn(f"{point.name}: {row.status.replace('_', ' ')}: {row.error}")
         else:
             noisy = ", noisy" if row.is_noisy else ""
             self._reporter.note(f"{point.name}: {row.frames_per_second:.3g} frames/s{noisy}")
-        return row
+        return measured
 
     def _with_long_run(
         self, document: BenchDocument, stack: ExitStack, opened: dict[int, FrameSet]

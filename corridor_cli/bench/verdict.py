@@ -22,9 +22,7 @@ def judge(results: Sequence[PointResult], centre: Point, max_latency_ms: float |
         if _is_of_centre(row, centre) and row.status != "measured"
     ]
     if any(row.is_noisy for row in fine):
-        notes.append(
-            "some repeats lie far apart: something else was running, or the machine changed its pace"
-        )
+        notes.append("some repeats lie far apart: other work, or a machine that changes its pace")
     if not fine:
         return Verdict(recommended=None, max_latency_ms=max_latency_ms, notes=notes)
     best = max(row.frames_per_second or 0.0 for row in fine)

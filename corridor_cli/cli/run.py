@@ -89,6 +89,9 @@ def run(
         bool, typer.Option("--retry-failed", help="Try inputs again that failed or are partial.")
     ] = False,
     fail_fast: FailFast = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Write where the time goes to OUTPUT/.vlmtl/profile.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON on stdout.")] = False,
     quiet: Quiet = False,
     verbose: Annotated[
@@ -106,7 +109,7 @@ def run(
     from corridor_cli.telemetry import RunOptions
 
     inputs, output = _split(paths)
-    options = RunOptions(dry_run=dry_run, force=force, retry_failed=retry_failed)
+    options = RunOptions(dry_run=dry_run, force=force, retry_failed=retry_failed, profile=profile)
     overrides = [*read_sets(sets or []), *flag_overrides(context.params, _FLAGS)]
     arguments = given_arguments(context)
     raise typer.Exit(_run(inputs, output, config, overrides, options, arguments, as_json=as_json))

@@ -7,8 +7,6 @@ the run is over.
 from __future__ import annotations
 
 import json
-import shutil
-import sys
 import tempfile
 import textwrap
 from collections.abc import Iterator
@@ -16,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from corridor_cli.cli.results import reason_of, show_file
+from corridor_cli.cli.tables import open_console, plain_table
 from corridor_cli.printable import printable
 from corridor_cli.telemetry import counted
 from corridor_cli.timeline.commit import write_atomically
@@ -32,8 +31,6 @@ from corridor_cli.timeline.timecode import timecode
 if TYPE_CHECKING:
     from rich.table import Table
 
-# Nothing wraps text that goes to a program; a terminal has its own width.
-_PIPE_WIDTH = 400
 _SPOOL_BYTES = 4 * 1024 * 1024
 
 
@@ -102,20 +99,8 @@ class TableForm:
     """A table a video on stdout: within the width of a terminal, and without any decoration in a pipe."""
 
     def __init__(self) -> None:
-        from rich.console import Console
-
-        is_terminal = sys.stdout is not None and sys.stdout.isatty()
         self._text = _spool()
-        self._console = Console(
-            file=self._text,
-            width=shutil.get_terminal_size().columns if is_terminal else _PIPE_WIDTH,
-            force_terminal=is_terminal,
-            color_system="auto" if is_terminal else None,
-            markup=False,
-            emoji=False,
-            highlight=False,
-            legacy_windows=False,
-        )
+        self._console = open_console(self._text)
         self._is_first = True
 
     def take(self, listing: SceneListing) -> None:
@@ -160,10 +145,8 @@ def _why(listing: SceneListing) -> str:
 
 
 def _table(listing: SceneListing) -> Table:
-    from rich.table import Table
-
     assert listing.record is not None, "a listing without scenes has no table"
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table = plain_table()
     table.add_column("index", justify="right", no_wrap=True)
     table.add_column("start", no_wrap=True)
     table.add_column("end", no_wrap=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 
@@ -17,7 +17,7 @@ from corridor_cli import errors
 from corridor_cli.engine.base import BatchListener
 from corridor_cli.errors import ModelError, VlmtlError
 from corridor_cli.hosts.channel import ChannelClosedError
-from corridor_cli.hosts.messages import EngineSetup
+from corridor_cli.hosts.messages import EngineSetup, Stop
 from corridor_cli.hosts.process import ChildProcess
 from corridor_cli.hosts.watch import Watch
 from corridor_cli.records import (
@@ -76,6 +76,13 @@ class HostedEngine:
         self._open[request.key] = request
         self._send(request)
 
+    def submit_all(self, requests: Sequence[Request]) -> None:
+        """The same for several, which the engine gets at once: an idle one begins with all of them."""
+        if not self._open:
+            self._last_heard = time.monotonic()
+        self._open.update({request.key: request for request in requests})
+        self._send(tuple(requests))
+
     def poll(self, timeout_seconds: float) -> list[Caption]:
         connection = self.connection
         if connection is not None:
@@ -116,6 +123,12 @@ class HostedEngine:
             self._child = ChildProcess("corridor_cli.hosts.engine_host", self._arena_fd, {})
             self._last_heard = time.monotonic()
             self._send(self._setup)
+
+    def finish(self, timeout_seconds: float) -> None:
+        """Let the host write what it still has to, and end; `close` comes after it in any case."""
+        if self._child is not None:
+            self._send(Stop())
+            self._child.wait(timeout_seconds)
 
     def _send(self, record: object) -> None:
         assert self._child is not None

@@ -31,11 +31,18 @@ class WorkerSetup:
 
 @dataclass(frozen=True, slots=True)
 class EngineSetup:
-    """An engine host's first message. `caption` says what most requests will ask."""
+    """An engine host's first message. `caption` says what most requests will ask; with `trace_path` some
+    seconds of its work are written there as a Chrome trace."""
 
     model: ModelSettings
     slot_bytes: int
     caption: CaptionSettings = field(default_factory=CaptionSettings)
+    trace_path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """An engine host is to finish what it writes and to end."""
 
 
 @dataclass(frozen=True, slots=True)

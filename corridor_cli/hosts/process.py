@@ -61,6 +61,11 @@ class ChildProcess:
         self.channel.close()
         self._output.close()
 
+    def wait(self, timeout_seconds: float) -> None:
+        """Give it so long to end by itself."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout_seconds)
+
     def reap(self) -> str:
         """After it hung up: how it ended, with the last lines it printed."""
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -29,6 +29,7 @@ from corridor_cli.records import BatchStarted, BatchStats
 from corridor_cli.runners.inputs import find_cuts, find_inputs
 from corridor_cli.runners.outcomes import problem_outcome, total, unreadable_outcome
 from corridor_cli.runners.picture_limits import picture_limits
+from corridor_cli.runners.profile import ENGINE_TRACE, Span, TimedPool, TimedWriter, write_profile
 from corridor_cli.runners.workers import WorkerPlan, plan_workers
 from corridor_cli.settings import Settings
 from corridor_cli.telemetry import Reporter, RunOptions, RunOutcome, RunPlan, VideoOutcome, VideoStatus
@@ -38,6 +39,7 @@ from corridor_cli.timeline.lock import OutputLock
 _MIN_SLOTS = 3  # the picks of one scene: fewer would wait for ever
 _MAX_SLOTS = 256  # a socket holds 278 `SlotsFreed`: main never blocks on a worker that has stopped reading
 _SLOT_MEMORY_SHARE = 0.05
+_TRACE_SECONDS = 60.0  # a trace of some hundred megabytes takes its time to be written
 
 
 def run_local(
@@ -61,6 +63,7 @@ def run_local(
             outcomes += [_dry_outcome(plan) for plan in plans]
         else:
             outcomes += run.work(plans, len(found.problems))
+        run.tell_profile(time.monotonic() - started)
         code = ExitCode.OK if options.dry_run else run.stopped_by
         return total(outcomes, run.tally, code, time.monotonic() - started)
 
@@ -98,6 +101,7 @@ class _Run:
         self.tally = Tally([], 0)
         self._batches: BatchLog | None = None
         self.stopped_by: ExitCode | None = None
+        self._spans: list[Span] = []
 
     def work(self, plans: Sequence[VideoPlan | UnreadableSource], num_problems: int) -> list[VideoOutcome]:
         """Do what the plans ask for; one outcome each, in order. `num_problems` inputs failed before."""
@@ -110,7 +114,7 @@ class _Run:
         self._reporter.run_planned(RunPlan(len(plans), num_skipped, self._layout.root))
         unreadable = [plan for plan in plans if isinstance(plan, UnreadableSource)]
         self.tally = Tally(videos, num_problems + len(unreadable))
-        writer = Writer()
+        writer = TimedWriter(self._spans) if self._options.profile else Writer()
         self._batches = BatchLog(self._layout.batches, writer)
         documents = Documents(self._layout, self._lock, self._settings, self._options, writer, self.tally)
         try:
@@ -137,6 +141,8 @@ class _Run:
             pipeline.run(signals)
             if signals.received is not None:
                 self.stopped_by = signals.exit_code
+            elif self._options.profile:
+                engine.finish(_TRACE_SECONDS)
             return pipeline.outcomes
 
     @contextmanager
@@ -157,8 +163,8 @@ class _Run:
             enough_pixels=limits.enough_pixels,
             reads_ahead=workers.reads_ahead,
         )
-        media = MediaPool(setup, arena_fd, num_workers, num_slots)
-        host = EngineSetup(chosen, limits.slot_bytes, settings.caption)
+        media = self._pool(setup, arena_fd, num_workers, num_slots)
+        host = EngineSetup(chosen, limits.slot_bytes, settings.caption, self._trace_path())
         engine = HostedEngine(host, arena_fd, settings.errors, self._on_batch, self._reporter.warn)
         try:
             yield media, engine
@@ -166,6 +172,21 @@ class _Run:
             media.close()
             engine.close()
             os.close(arena_fd)
+
+    def _pool(self, setup: WorkerSetup, *sizes: int) -> MediaPool:
+        return TimedPool(self._spans, setup, *sizes) if self._options.profile else MediaPool(setup, *sizes)
+
+    def _trace_path(self) -> str | None:
+        if not self._options.profile:
+            return None
+        self._layout.profile.mkdir(parents=True, exist_ok=True)
+        return str(self._layout.profile / ENGINE_TRACE)
+
+    def tell_profile(self, wall_seconds: float) -> None:
+        """Write where the time went, where that was asked for and there was something to do."""
+        if self._options.profile and self._spans:
+            found = write_profile(self._layout.profile, self._spans, self._layout.batches, wall_seconds)
+            self._reporter.note(f"where the time went: {found}")
 
     def _on_batch(self, event: BatchStarted | BatchStats) -> None:
         if isinstance(event, BatchStarted):

@@ -54,6 +54,11 @@ class OutputLayout:
         return self.state / "owner.json"
 
     @property
+    def profile(self) -> Path:
+        """Where the time of a run went, if that was asked for."""
+        return self.state / "profile"
+
+    @property
     def batches(self) -> Path:
         """What each batch of the latest run cost, a JSON line each."""
         return self.state / "batches.jsonl"

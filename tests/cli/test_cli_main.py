@@ -37,6 +37,8 @@ COMMANDS = [
     ["config", "init"],
     ["models"],
     ["models", "verify"],
+    ["bench"],
+    ["bench", "compare"],
 ]
 
 
@@ -91,6 +93,8 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         (["config", "show", "--set", "=x"], "flag --set: got '=x', allowed: KEY=VALUE"),
         (["config", "check"], "Missing argument 'FILE'"),
         (["validate"], "Missing argument 'OUTPUT'"),
+        (["bench", "compare", "a"], "Missing argument 'B.json'"),
+        (["bench", "compare", "a", "b"], "a cannot be read: No such file or directory"),
         (["run", "a\n\x1b[31m"], "got one path (a\\n\\x1b[31m)"),
     ],
 )

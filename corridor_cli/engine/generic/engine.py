@@ -6,6 +6,7 @@ Slower than the local engine, which has a forward of its own, and for every fami
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 
@@ -13,7 +14,7 @@ from corridor_cli.engine.base import BatchListener, FrameStore
 from corridor_cli.engine.batching import Batcher, max_pending
 from corridor_cli.engine.checkpoint import CheckpointInfo
 from corridor_cli.engine.generic.calibrate import calibrate
-from corridor_cli.engine.generic.load import load_network
+from corridor_cli.engine.generic.load import load_network, silence_transformers
 from corridor_cli.engine.generic.model import GenericModel
 from corridor_cli.engine.generic.processor import load_processor
 from corridor_cli.engine.local.memory import check_room
@@ -36,7 +37,7 @@ class GenericEngine:
     def __init__(
         self, settings: ModelSettings, info: CheckpointInfo, frames: FrameStore, on_batch: BatchListener
     ) -> None:
-        if info.layout in ("original", "dummy"):
+        if info.layout == "original":
             raise ModelError(
                 f"The generic engine cannot run {info.model_id}: transformers knows only the `-hf` layout.",
                 hint="Use `engine: local`, or the `-hf` twin of the checkpoint.",
@@ -57,10 +58,10 @@ class GenericEngine:
         dtype = choose_dtype(device.value, settings.chosen_precision, info.is_small)
         self._device = device.value
         check_room(info, device.value, dtype.value, settings.gpu_memory_fraction)
-        network = load_network(info.path, device.value, getattr(torch, dtype.value))
+        network, processor = _load(info, device.value, getattr(torch, dtype.value), settings.max_tiles)
         model = GenericModel(
             network,
-            load_processor(info.path, settings.max_tiles),
+            processor,
             self._frames,
             end_token_ids=info.end_token_ids,
             max_frame_px=int(_OVERSAMPLING * info.tile_px * settings.max_tiles**0.5),
@@ -104,6 +105,16 @@ class GenericEngine:
         self._batcher = None
         if self._device != "cpu":
             torch.cuda.empty_cache()
+
+
+def _load(info: CheckpointInfo, device: str, dtype: torch.dtype, max_tiles: int) -> tuple[Any, Any]:
+    """The network and its processor, from the checkpoint's folder or made up."""
+    if info.layout == "dummy":
+        from corridor_cli.engine.generic.dummy import dummy_network, dummy_processor
+
+        silence_transformers()
+        return dummy_network(info, device, dtype), dummy_processor(info, max_tiles)
+    return load_network(info.path, device, dtype), load_processor(info.path, max_tiles)
 
 
 def _environment(info: CheckpointInfo, device: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ from corridor_cli.engine.base import FrameStore
 from corridor_cli.engine.checkpoint import CheckpointInfo
 from corridor_cli.engine.local.prompt import PromptBuilder
 from corridor_cli.engine.local.tiles import TileRule, count_tiles
+from corridor_cli.engine.local.timing import passing_range
 from corridor_cli.engine.recovery import STAGE
 from corridor_cli.records import Caption, ErrorInfo, FinishReason, FrameRef, Request
 
@@ -43,7 +44,7 @@ class Courier:
 
     def send(self, pixels: torch.Tensor) -> torch.Tensor:
         """Bytes of any shape, on the device. Its own stream waits for the copy, and so must whoever reads."""
-        with torch.cuda.stream(self._stream):
+        with torch.cuda.stream(self._stream), passing_range("copy"):
             sent = pixels.pin_memory().to(self._device, non_blocking=True)
         # The copy's memory belongs to that stream: it may be used again only when this one is done with it.
         sent.record_stream(torch.cuda.current_stream(self._device))

@@ -134,7 +134,7 @@ def size_stages(
 
 
 def best_batch(loaded: Loaded) -> int | None:
-    """The batch size that a benchmark of this model on this machine recommended; None where there was none."""
+    """What a benchmark of this model on this machine recommended; None where there was none."""
     kept = kept_measurement(BEST_BATCH, loaded.measurement_key)
     size = kept.get("batch_size") if isinstance(kept, dict) else None
     return size if isinstance(size, int) and size > 0 else None

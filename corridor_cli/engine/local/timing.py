@@ -8,12 +8,35 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
 
 from corridor_cli.records import CaptionTiming, RequestKey
+
+_names_ranges = False
+
+
+def name_ranges() -> None:
+    """From now on passes stand by name in the traces of torch's profiler and, on CUDA, of NVIDIA's tools."""
+    global _names_ranges
+    _names_ranges = True
+
+
+def passing_range(name: str) -> AbstractContextManager[None]:
+    """What is launched inside is seen as `name`, if anybody looks."""
+    return _named_range(name) if _names_ranges else nullcontext()
+
+
+@contextmanager
+def _named_range(name: str) -> Iterator[None]:
+    with torch.profiler.record_function(f"vlmtl:{name}"):
+        if torch.cuda.is_available():
+            with torch.cuda.nvtx.range(name):
+                yield
+        else:
+            yield
 
 
 def mark(device: str) -> Any:
@@ -56,7 +79,8 @@ class PassTimes:
     def measured(self, name: Hashable) -> Iterator[None]:
         """Times what is launched inside; what raises does not count."""
         start = mark(self._device)
-        yield
+        with passing_range(str(name)):
+            yield
         end = mark(self._device)
         if self._device == "cpu":
             self._add(name, end - start)

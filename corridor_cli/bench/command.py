@@ -1,0 +1,94 @@
+"""`vlmtl bench` as one call: what was asked, in order, up to the files that say what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from corridor_cli.bench.document import BenchDocument
+from corridor_cli.bench.measure import Effort
+from corridor_cli.bench.pipe import run_pipe
+from corridor_cli.bench.points import Axes, Point, plan_points
+from corridor_cli.bench.prepare import NUM_DRAWN, can_run_loop, centre_of, frames_source
+from corridor_cli.bench.sweep import Sweep, SweepPlan
+from corridor_cli.config import LoadedSettings
+from corridor_cli.engine.presets import describe_model
+from corridor_cli.errors import UsageError
+from corridor_cli.telemetry import Reporter
+
+
+@dataclass(frozen=True, slots=True)
+class BenchOptions:
+    """What was asked of this sweep beside its axes."""
+
+    effort: Effort
+    full_grid: bool = False
+    with_loop: bool = True
+    max_latency_ms: float | None = None
+    duration_seconds: float | None = None
+    seed: int = 0
+    is_resumed: bool = False
+
+
+def plan_sweep(
+    inputs: list[str], loaded: LoadedSettings, axes: Axes, options: BenchOptions, command: Sequence[str]
+) -> SweepPlan:
+    """Everything that can be settled before anything is measured. Raises `UsageError`, `ModelError`."""
+    settings = loaded.settings
+    model = settings.gpu_pipeline.internvl3
+    if model.engine != "echo":
+        describe_model(model)
+    with_loop = options.with_loop and can_run_loop(settings)
+    points = plan_points(axes, full_grid=options.full_grid, with_loop=with_loop)
+    workload: dict[str, Any] = {
+        "source": inputs or "drawn",
+        "num_drawn": None if inputs else NUM_DRAWN,
+        "prompt": settings.caption.prompt,
+    }
+    return SweepPlan(
+        points=tuple(points),
+        centre=centre_of(axes, points),
+        effort=options.effort,
+        command=tuple(command),
+        workload=workload,
+        max_latency_ms=options.max_latency_ms,
+        duration_seconds=options.duration_seconds,
+        seed=options.seed,
+    )
+
+
+def run_bench(
+    plan: SweepPlan,
+    inputs: list[str],
+    loaded: LoadedSettings,
+    folder: Path,
+    reporter: Reporter,
+    *,
+    is_resumed: bool,
+) -> BenchDocument:
+    """Measure all points, and with inputs the whole way as well. Raises `VlmtlError`."""
+    if is_resumed and not folder.is_dir():
+        raise UsageError(
+            f"got --resume, and {folder} does not exist, allowed: the folder of a sweep that was stopped",
+            hint="Leave --resume out to begin one.",
+        )
+    sweep = Sweep(plan, loaded.settings, frames_source(inputs, loaded.settings), reporter)
+    document = sweep.run(folder, is_resumed=is_resumed)
+    verdict = document.verdict
+    if inputs and verdict is not None and verdict.recommended is not None:
+        reporter.note("the whole way, from files to timelines, with the batch size that is recommended")
+        found = run_pipe(inputs, loaded, verdict.recommended.batch_size, reporter)
+        document = document.model_copy(update={"pipe": found})
+    return document
+
+
+def planned_lines(plan: SweepPlan) -> list[str]:
+    """What a dry run prints: the points in the order they are asked for."""
+    return [point.name + (" (centre)" if point == plan.centre else "") for point in plan.points]
+
+
+def as_table(point: Point) -> dict[str, Any]:
+    """A point as data, for a dry run that prints JSON."""
+    return asdict(point)
