@@ -168,7 +168,9 @@ def _fact(key: str, value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, list):
         return shortened(", ".join(map(str, value)), _MAX_FACT_CHARS)
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, int | float):
+        if not math.isfinite(value):
+            return "unknown"
         if key.endswith("bytes_per_second"):
             return f"{figure(value / 1e9)} GB/s"
         if key.endswith("flops_per_second"):

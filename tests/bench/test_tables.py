@@ -56,7 +56,7 @@ def test_a_cell_from_outside_is_no_formula() -> None:
 
 
 def test_every_column_is_described_and_in_the_docs() -> None:
-    text = (DOCS / "benchmarks" / "bench-files.md").read_text(encoding="utf-8")
+    text = (DOCS / "bench-results.md").read_text(encoding="utf-8")
     told = re.findall(r"^\| `(\w+)` \| (.+) \|$", text.split("## Columns")[1], re.MULTILINE)
     assert told == [(column.name, column.meaning) for column in COLUMNS]
     assert len({column.name for column in COLUMNS}) == len(COLUMNS)
