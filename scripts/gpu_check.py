@@ -2,7 +2,7 @@
 
     python scripts/gpu_check.py STEP [--device cuda:0] [--json FILE] [--quick]
 
-STEP is correctness, vision, table-1b, table-2b, table-8b, job, media, or all of them in turn. A step keeps
+STEP is correctness, vision, table-1b, table-2b, table-8b, job, media, bench, or all in turn. A step keeps
 its results in FILE beside those of other steps. Works on generated frames and random weights; torch and
 transformers are those it finds. What cannot be measured on this machine says so. --quick takes the tiny
 model and next to no work, which rehearses every step on a CPU in minutes. Exit code 8 when a check says no.
@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 if TYPE_CHECKING:
     from bench.checks import Result
 
-STEPS = ("correctness", "vision", "table-1b", "table-2b", "table-8b", "job", "media")
+STEPS = ("correctness", "vision", "table-1b", "table-2b", "table-8b", "job", "media", "bench")
 TILES = (1, 3, 9)
 CHECKS_FAILED = 8
 STEP_SECONDS = 9 * 60 - 15
@@ -106,6 +106,12 @@ def run(arguments: argparse.Namespace) -> list[Result]:
         from bench.gpu_media import measure_media
 
         measure_media(options, tell)
+    elif arguments.step == "bench":
+        from bench.checks import attempt
+        from bench.gpu_sweep import CHECK as SWEEP
+        from bench.gpu_sweep import run_sweep
+
+        tell(attempt(SWEEP, lambda: run_sweep(options)))
     elif arguments.step == "job":
         from bench.gpu_job import run_job
 
