@@ -19,7 +19,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from result_tables import engine, media, sweep
+from result_tables import engine, exports, media, sweep
 from result_tables.markdown import Result
 
 FOLDER = Path(__file__).parents[1] / "docs" / "benchmarks"
@@ -81,6 +81,12 @@ SECTIONS: Sections = (
         "`scripts/bench_readers.py`: every frame's planes, and 24 known picks.",
         media.is_readers,
         media.readers,
+    ),
+    (
+        "Exports",
+        "`scripts/bench_export.py`: many timelines into one table.",
+        exports.is_exports,
+        exports.exports,
     ),
     ("Accelerators", "`scripts/gpu_check.sh`.", sweep.is_steps, sweep.steps),
 )
