@@ -25,6 +25,7 @@ from corridor_cli.bench.selection import (
 
 BATCH_TITLE = "requests together (batch size)"
 _GIB = 1024**3
+_FAR, _OUT_OF_SIGHT = 4, 10
 _MEMORY_LINES = (
     ("peak_device_bytes", "in use on the device", "blue", "o"),
     ("peak_reserved_bytes", "reserved by the engine", "green", "s"),
@@ -64,7 +65,9 @@ def throughput(document: BenchDocument) -> str | None:
                 gid="loop",
             )
             shown.append(loop.frames_per_second)
-        value_axis(axes, shown)
+        # Far below its roof a curve would be a flat line.
+        is_far_below = max(shown) > _FAR * max(row.frames_per_second or 0.0 for row in rows)
+        value_axis(axes, shown, may_be_log=is_far_below)
         _mark_recommended(axes, document, rows)
         sizes = [size for size in map(size_of, rows) if size is not None]
         batch_axis(axes, sizes + _mark_failed(axes, document))
@@ -165,7 +168,7 @@ def memory(document: BenchDocument) -> str | None:
         if not shown:
             return None
         limit = memory_limit_bytes(document)
-        if limit is not None:
+        if limit is not None and limit / _GIB < _OUT_OF_SIGHT * max(shown):
             label = f"all there is: {limit / _GIB:.1f} GiB"
             axes.axhline(limit / _GIB, color=COLOURS["ink"], ls="--", label=label, gid="limit")
             shown.append(limit / _GIB)

@@ -34,6 +34,7 @@ _CEILINGS = (
     ("mfu_prefill", "prefill, of arithmetic", "green", "s"),
     ("mbu_steps", "steps, of reading", "purple", "^"),
 )
+_LOW_SHARE = 0.4
 _REST_TITLE = "rest: idle or not told"
 
 
@@ -95,7 +96,7 @@ def ceilings(document: BenchDocument) -> str | None:
                 shown += [share for _, share in found]
         if not shown:
             return None
-        value_axis(axes, [1.0, *shown])
+        value_axis(axes, shown if max(shown) < _LOW_SHARE else [1.0, *shown])
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
         batch_axis(axes, [size_of(row) or 1 for row in rows])
         page.legend(axes)
