@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import platform
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from corridor_cli import __version__
+from corridor_cli.engine.local.shape import NetworkShape
 from corridor_cli.hardware import num_usable_cpus
 from corridor_cli.records import EngineInfo
 
@@ -31,8 +33,10 @@ def machine_facts() -> dict[str, Any]:
     }
 
 
-def engine_facts(info: EngineInfo) -> dict[str, Any]:
-    """What an engine says of itself, once it has started."""
+def engine_facts(info: EngineInfo, shape: NetworkShape | None) -> dict[str, Any]:
+    """What an engine says of itself, once it has started, and the sizes of its network where known."""
+    sizes = {} if shape is None else {"shape": asdict(shape)}
+    told = {name: int(text) if name.endswith("_bytes") else text for name, text in info.environment.items()}
     return {
         "engine": info.engine,
         "model": info.model_id,
@@ -40,7 +44,8 @@ def engine_facts(info: EngineInfo) -> dict[str, Any]:
         "device": info.device,
         "dtype": info.dtype,
         "quantization": info.quantization,
-        **info.environment,
+        **told,
+        **sizes,
     }
 
 

@@ -20,6 +20,7 @@ from corridor_cli.bench.points import Point
 from corridor_cli.bench.relate import Ceiling, relate
 from corridor_cli.bench.store import PointStore
 from corridor_cli.bench.verdict import judge, keep_profile
+from corridor_cli.engine.local.shape import NetworkShape
 from corridor_cli.engine.presets import describe_model
 from corridor_cli.records import EngineInfo
 from corridor_cli.settings import Settings
@@ -116,7 +117,7 @@ class Sweep:
             created_at=self._created_at,
             command=list(plan.command),
             is_complete=len(rows) == len(plan.points),
-            environment=self._machine | (engine_facts(info) if info else {}),
+            environment=self._machine | (engine_facts(info, self._shape(info)) if info else {}),
             workload=plan.workload,
             settings={"effort": asdict(plan.effort), "seed": plan.seed},
             peaks=asdict(self._peaks) if self._peaks else None,
@@ -125,10 +126,13 @@ class Sweep:
         )
 
     def _ceiling(self, info: EngineInfo | None) -> Ceiling | None:
+        shape = self._shape(info)
+        return None if info is None or shape is None else Ceiling.of(shape, self._peaks, info)
+
+    def _shape(self, info: EngineInfo | None) -> NetworkShape | None:
+        """The sizes of the network, where a model ran."""
         model = self._settings.gpu_pipeline.internvl3
-        if info is None or model.engine == "echo":
-            return None
-        return Ceiling.of(describe_model(model).shape, self._peaks, info)
+        return None if info is None or model.engine == "echo" else describe_model(model).shape
 
     def _measure(self, point: Point, frames: FrameSet, place: str) -> Measured:
         self._reporter.note(f"{place} {point.name}")

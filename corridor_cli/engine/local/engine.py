@@ -13,6 +13,7 @@ from corridor_cli.engine.local.scheduler import Scheduler
 from corridor_cli.engine.local.sizing import best_batch, expect, find_costs, size_stages
 from corridor_cli.engine.local.stages import Stages, StageSizes
 from corridor_cli.engine.recovery import BatchSizer
+from corridor_cli.hardware import total_device_bytes
 from corridor_cli.records import Caption, EngineInfo, Request
 from corridor_cli.settings import CaptionSettings, ModelSettings
 
@@ -101,7 +102,9 @@ def _environment(loaded: Loaded) -> dict[str, str]:
     import transformers
 
     is_cpu = loaded.device == "cpu"
+    card = {} if is_cpu else {"device_memory_bytes": str(total_device_bytes(loaded.device))}
     return {
+        **card,
         "torch": torch.__version__,
         "transformers": transformers.__version__,
         "device_name": "cpu" if is_cpu else torch.cuda.get_device_name(loaded.device),
