@@ -15,7 +15,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from corridor_cli import __version__
-from corridor_cli.cli import config, models, probe, run, scenes, schema, validate
+from corridor_cli.cli import config, estimate, models, probe, run, scenes, schema, validate
 from corridor_cli.cli.options import ask_for_command
 from corridor_cli.cli.results import show
 from corridor_cli.errors import ExitCode, VlmtlError
@@ -40,6 +40,9 @@ app.command("scenes", cls=scenes.ScenesCommand, short_help="Find scenes without 
 app.command("probe", cls=probe.ProbeCommand, short_help="Tell what would be decoded of a file, and why.")(
     probe.probe
 )
+app.command(
+    "estimate", cls=estimate.EstimateCommand, short_help="Tell how long a run will take, before it is begun."
+)(estimate.estimate)
 app.add_typer(config.app, name="config")
 app.add_typer(models.app, name="models")
 app.command("schema")(schema.schema)

@@ -49,7 +49,7 @@ _ENVIRONMENT = {
 }
 
 # A worker keeps decode.max_seconds itself, between two frames; main ends one whose decoder never comes back.
-_LATE_SECONDS = 1.0
+LATE_SECONDS = 1.0
 
 
 class _Worker:
@@ -76,9 +76,20 @@ class _Worker:
 
 
 class MediaPool:
-    """The media workers of a run. Use `connections` to wait, then `receive` what is there."""
+    """The media workers of a run. Use `connections` to wait, then `receive` what is there.
 
-    def __init__(self, setup: WorkerSetup, arena_fd: int, num_workers: int, slots_per_worker: int) -> None:
+    `late_seconds` after decode.max_seconds a worker is ended that has not come to an end by itself.
+    """
+
+    def __init__(
+        self,
+        setup: WorkerSetup,
+        arena_fd: int,
+        num_workers: int,
+        slots_per_worker: int,
+        late_seconds: float = LATE_SECONDS,
+    ) -> None:
+        self._late_seconds = late_seconds
         memory = worker_memory_bytes(setup.decode.max_memory_bytes, num_workers)
         self._setup = replace(setup, decode=replace(setup.decode, max_memory_bytes=memory))
         self._arena_fd = arena_fd
@@ -140,7 +151,7 @@ class MediaPool:
             error: VlmtlError
             if silent_seconds > limits.stall_seconds:
                 error = stalled(silent_seconds, limits.stall_seconds, worker.num_frames)
-            elif limits.max_seconds is not None and busy_seconds > limits.max_seconds + _LATE_SECONDS:
+            elif limits.max_seconds is not None and busy_seconds > limits.max_seconds + self._late_seconds:
                 error = out_of_time(limits.max_seconds, worker.num_frames)
             else:
                 continue
