@@ -63,6 +63,7 @@ class _Worker:
         self.started_at = 0.0
         self.last_heard = 0.0
         self.waited_seconds = 0.0
+        self.waited_seconds_in_all = 0.0
         self.num_frames = 0
 
     def hear(self, event: WorkerEvent) -> None:
@@ -70,6 +71,7 @@ class _Worker:
         now = time.monotonic()
         if isinstance(event, Progress) and event.is_waiting:
             self.waited_seconds += now - self.last_heard
+            self.waited_seconds_in_all += now - self.last_heard
         self.last_heard = now
         if isinstance(event, Progress):
             self.num_frames = event.num_frames
@@ -104,6 +106,15 @@ class MediaPool:
     @property
     def pids(self) -> list[int]:
         return [worker.child.pid for worker in self._workers if worker.child]
+
+    @property
+    def num_workers(self) -> int:
+        return len(self._workers)
+
+    @property
+    def waited_seconds(self) -> float:
+        """How long all workers together have waited for free slots."""
+        return sum(worker.waited_seconds_in_all for worker in self._workers)
 
     def has_idle_worker(self) -> bool:
         return any(worker.job is None for worker in self._workers)
