@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _LABEL_WIDTH = 12
 _MAX_LISTED = 20
+_NOTABLE_OTHER_WORK = 0.1
 
 
 def estimate_lines(estimate: Estimate, *, is_verbose: bool) -> Iterator[str]:
@@ -64,11 +65,14 @@ def _videos(estimate: Estimate) -> str:
 
 
 def _sample(estimate: Estimate) -> str:
-    looked = f"{counted(estimate.num_sampled, 'video')} looked into"
+    looked = f"{counted(estimate.num_sampled, 'video')} looked into" if estimate.num_sampled else "none"
     if estimate.num_cut_off:
         looked += f", {estimate.num_cut_off:,} of them only from the beginning"
     share = f"{estimate.sampled_share:.0%} of all material is known"
-    return f"{looked}; {share}; it took {format_duration(estimate.wall_seconds)}"
+    busy = ""
+    if estimate.other_work > _NOTABLE_OTHER_WORK:
+        busy = f"; other work had {estimate.other_work:.0%} of the processors, which makes the times unsure"
+    return f"{looked}; {share}; it took {format_duration(estimate.wall_seconds)}{busy}"
 
 
 def _captions(estimate: Estimate) -> str:
@@ -159,6 +163,7 @@ def estimate_as_json(estimate: Estimate) -> str:
             "videos_cut_off": estimate.num_cut_off,
             "share_of_material": round(estimate.sampled_share, 4),
             "wall_seconds": round(estimate.wall_seconds, 3),
+            "other_work": round(estimate.other_work, 3),
         },
         "scenes": scenes and _amount(scenes.scenes),
         "captions": scenes and _amount(scenes.captions),

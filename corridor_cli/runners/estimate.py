@@ -21,6 +21,7 @@ from corridor_cli.runners.forecast import StartUp
 from corridor_cli.runners.inputs import find_inputs
 from corridor_cli.runners.local import identify_model
 from corridor_cli.runners.looks import Look
+from corridor_cli.runners.other_work import OtherWork
 from corridor_cli.runners.reckon import Estimate, EstimateRequest, base_of, reckon
 from corridor_cli.runners.sample_choice import FIRST_LOOK_SECONDS, choose_sample, choose_second_looks
 from corridor_cli.runners.sampling import look_into, look_of
@@ -68,15 +69,21 @@ def run_estimate(
     if not material.plans and not material.num_finished:
         raise _nothing_opened(material)
     workers = plan_workers(settings, max(1, len(material.plans)))
+    others = OtherWork()
     looking = _Looking(material, workers, model, settings, reporter)
     looking.work(request.max_samples)
+    other_work = others.share()
     if looking.stopped_by is not None:
         return EstimateOutcome(looking.stopped_by, None)
     trial = _try(list(looking.sampled.values()), material, request, model, settings, reporter)
     looks = [*material.known.values(), *_looks(looking.sampled, trial, settings)]
     start = StartUp(program_seconds + planning_seconds, looking.worker_seconds)
-    estimate = base_of(material, looks, workers, start)
-    estimate = replace(estimate, wall_seconds=time.monotonic() - began, num_devices=request.num_devices)
+    estimate = replace(
+        base_of(material, looks, workers, start),
+        wall_seconds=time.monotonic() - began,
+        other_work=other_work,
+        num_devices=request.num_devices,
+    )
     code = ExitCode.PARTIAL if material.unopened else ExitCode.OK
     return EstimateOutcome(code, reckon(estimate, material, looks, trial, request, settings))
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from corridor_cli.runners.amounts import Amount, effective_number, relative_deviation, weighted_mean
 from corridor_cli.runners.looks import Kind, Look, VideoFacts
 
-# The same run, repeated on a machine shared with others, took up to a tenth longer: docs/benchmarks.
-MIN_DEVIATION = 0.05
+# The same run, repeated on a quiet machine, took up to a tenth longer: docs/benchmarks.
+_MIN_DEVIATION = 0.05
 # Where the sample has no two looks to compare, nothing in it says how far off it may be.
 _UNKNOWN_SPREAD = 0.3
 
@@ -38,10 +38,14 @@ class Decoding:
 
 
 def forecast_decoding(
-    videos: Sequence[VideoFacts], looks: Sequence[Look], seconds_per_fetch: float = 0.0
+    videos: Sequence[VideoFacts],
+    looks: Sequence[Look],
+    seconds_per_fetch: float = 0.0,
+    other_work: float = 0.0,
 ) -> Decoding | None:
     """What is measured counts as it is; the rest of a video goes on as it began, and one that nobody looked
-    into runs like its kind. Known scans cost `seconds_per_fetch` a pick. None when nothing was measured."""
+    into runs like its kind. Known scans cost `seconds_per_fetch` a pick. `other_work` is the share of the
+    processors that others had meanwhile: a run may meet more or less of it. None if nothing was measured."""
     timed = [look for look in looks if look.scan_seconds is not None and look.frames]
     is_known = {look.number for look in looks if look.scan_seconds is None}
     if not timed and len(is_known) < len(videos):
@@ -69,7 +73,7 @@ def forecast_decoding(
         (seconds * speeds[kind].spread / math.sqrt(speeds[kind].num_looks or 1.0)) ** 2
         for kind, seconds in together.items()
     )
-    whole = Amount(sum(of_each), math.sqrt(alone + shared)).at_least_off(MIN_DEVIATION)
+    whole = Amount(sum(of_each), math.sqrt(alone + shared)).at_least_off(max(_MIN_DEVIATION, other_work / 2))
     return Decoding(tuple(of_each), whole, speeds, to_open)
 
 

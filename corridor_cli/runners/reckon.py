@@ -34,6 +34,7 @@ class EstimateRequest:
 class Estimate:
     """What was found and what follows. What a run would not have to do is in none of the figures.
 
+    `other_work` is the share of the processors that other processes had while the sample was seen.
     `sampled_share` is the part of all seconds of video that was seen, now or by earlier runs. Figures are
     None where nothing is known to reckon them from.
     """
@@ -49,6 +50,7 @@ class Estimate:
     sampled_share: float
     sampled_seconds: float
     wall_seconds: float
+    other_work: float
     workers: WorkerPlan
     num_cpus: int
     start: StartUp
@@ -84,6 +86,7 @@ def base_of(material: Material, looks: Sequence[Look], workers: WorkerPlan, star
         sampled_share=seen / video_seconds if video_seconds else 1.0,
         sampled_seconds=sum(look.video_seconds for look in fresh),
         wall_seconds=0.0,
+        other_work=0.0,
         workers=workers,
         num_cpus=num_usable_cpus(),
         start=start,
@@ -101,7 +104,8 @@ def reckon(
     """Everything that follows."""
     is_split = settings.scenes.detector != "file"
     scenes = forecast_scenes(material.facts, looks, settings.scenes.max_scene_seconds if is_split else None)
-    decoding = forecast_decoding(material.facts, looks, trial.seconds_per_fetch if trial else 0.0)
+    fetch_seconds = trial.seconds_per_fetch if trial else 0.0
+    decoding = forecast_decoding(material.facts, looks, fetch_seconds, estimate.other_work)
     estimate = replace(estimate, scenes=scenes, decoding=decoding, trial=trial)
     if scenes is None or decoding is None:
         return estimate
