@@ -123,7 +123,8 @@ def _estimate(
     as_json: bool,
     is_verbose: bool,
 ) -> int:
-    from corridor_cli.cli.estimate_results import estimate_as_json, estimate_lines
+    from corridor_cli.cli.estimate_json import estimate_as_json
+    from corridor_cli.cli.estimate_lines import estimate_lines
     from corridor_cli.cli.reporting import open_reporter
     from corridor_cli.config import load_settings
     from corridor_cli.runners.estimate import run_estimate

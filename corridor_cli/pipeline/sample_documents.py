@@ -19,6 +19,20 @@ from corridor_cli.timeline.source import SourceFacts
 _MODEL = Model(id="owner/model", revision=None, dtype="bfloat16", quantization=None, engine="local")
 _ENVIRONMENT = {f"fact {number}": "about as long as most of them are" for number in range(9)}
 
+_RUN = Run(
+    created_at="2000-01-01T00:00:00+00:00",
+    environment=_ENVIRONMENT,
+    wall_seconds=1.0,
+    phases={"scan": 1.0},
+    batches=1,
+    attempts=1,
+    oom_retries=0,
+    batch_size=16,
+    tokens=Tokens(prompt=1000, output=100),
+    peak_memory_bytes=2**30,
+    degraded=(),
+)
+
 
 def document_bytes(sampled: Sampled, layout: OutputLayout, num_characters: int, settings: Settings) -> int:
     """The bytes of its timeline when captions have `num_characters` each; 0 where it
@@ -43,21 +57,8 @@ def document_bytes(sampled: Sampled, layout: OutputLayout, num_characters: int, 
     plan = video.plan
     facts = SourceFacts(str(plan.source.path), plan.source.size_bytes, plan.fingerprint)
     provenance = describe(settings, scan_key=plan.scan_key, caption_key=plan.scan_key, model=_MODEL)
-    run = Run(
-        created_at="2000-01-01T00:00:00+00:00",
-        environment=_ENVIRONMENT,
-        wall_seconds=1.0,
-        phases={"scan": 1.0},
-        batches=1,
-        attempts=1,
-        oom_retries=0,
-        batch_size=16,
-        tokens=Tokens(prompt=1000, output=100),
-        peak_memory_bytes=2**30,
-        degraded=(),
-    )
     try:
-        timeline = assemble(facts, record, captions, pictures, provenance, run)
+        timeline = assemble(facts, record, captions, pictures, provenance, _RUN)
     except ValueError:  # pydantic's: a scan that contradicts itself, which fails in a run as well
         return 0
     return len(timeline_bytes(timeline, indent=settings.output.indent))

@@ -61,13 +61,12 @@ def run_estimate(
     found = find_inputs(inputs, settings, layout.root if layout else None)
     needs_model = request.with_model or layout is not None  # a finished video is told by its model, too
     model = identify_model(settings) if needs_model else _UNKNOWN_MODEL
-    planning_seconds = time.monotonic() - began
+    program_seconds += time.monotonic() - began
     reporter.note(f"{counted(len(found.sources), 'video')} found; reading what they say of themselves")
     material = gather(found, layout, model, settings, reporter)
     if material.stopped_by is not None:
         return EstimateOutcome(material.stopped_by, None)
-    if not material.plans and not material.num_finished:
-        raise _nothing_opened(material)
+    _require_something(material)
     workers = plan_workers(settings, max(1, len(material.plans)))
     others = OtherWork()
     looking = _Looking(material, workers, model, settings, reporter)
@@ -77,15 +76,15 @@ def run_estimate(
         return EstimateOutcome(looking.stopped_by, None)
     trial = _try(list(looking.sampled.values()), material, request, model, settings, reporter)
     looks = [*material.known.values(), *_looks(looking.sampled, trial, settings)]
-    start = StartUp(program_seconds + planning_seconds, looking.worker_seconds)
+    start = StartUp(program_seconds + material.plan_seconds, looking.worker_seconds)
     estimate = replace(
         base_of(material, looks, workers, start),
         wall_seconds=time.monotonic() - began,
         other_work=other_work,
         num_devices=request.num_devices,
     )
-    code = ExitCode.PARTIAL if material.unopened else ExitCode.OK
-    return EstimateOutcome(code, reckon(estimate, material, looks, trial, request, settings))
+    estimate = reckon(estimate, material, looks, trial, request, settings)
+    return EstimateOutcome(ExitCode.PARTIAL if material.unopened else ExitCode.OK, estimate)
 
 
 def _check_devices(request: EstimateRequest, settings: Settings) -> None:
@@ -97,10 +96,12 @@ def _check_devices(request: EstimateRequest, settings: Settings) -> None:
         )
 
 
-def _nothing_opened(material: Material) -> NoInputsError:
-    first = material.unopened[0]
-    return NoInputsError(
-        f"None of {counted(len(material.unopened), 'input')} can be opened; the first: {first.error.message}",
+def _require_something(material: Material) -> None:
+    if material.plans or material.num_finished:
+        return
+    num_inputs, first = counted(len(material.unopened), "input"), material.unopened[0]
+    raise NoInputsError(
+        f"None of {num_inputs} can be opened; the first: {first.error.message}",
         hint="`vlmtl probe` says why for each.",
     )
 

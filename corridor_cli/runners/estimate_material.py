@@ -43,7 +43,7 @@ class Material:
     """What there is to do: `plans` and their `facts`, one each; of those scanned before, `known` by number,
     and `known_samples` as if they had been looked into.
 
-    `num_finished` videos need nothing. `stopped_by` is the code of the signal that ended reading.
+    `num_finished` videos need nothing; planning took `plan_seconds`, as it will in a run. `stopped_by` is the code of the signal that ended reading.
     """
 
     plans: list[VideoPlan] = field(default_factory=list)
@@ -52,7 +52,7 @@ class Material:
     unopened: list[Unopened] = field(default_factory=list)
     known_samples: list[Sampled] = field(default_factory=list)
     num_finished: int = 0
-    probe_seconds: float = 0.0
+    plan_seconds: float = 0.0
     stopped_by: ExitCode | None = None
 
 
@@ -64,12 +64,14 @@ def gather(
     reporter: Reporter,
 ) -> Material:
     """Plan what was found as a run would, and read the header of all that no earlier run has scanned."""
+    began = time.monotonic()
     material = Material(unopened=[Unopened(each.path, each.error) for each in found.problems])
     cuts = find_cuts(found.sources, settings.scenes, reporter)
     if layout is None:
         plans: list[Plan] = list(plan_scans(found.sources, settings, cuts))
     else:
         plans = list(plan_videos(found.sources, layout, settings, model, RunOptions(), cuts))
+    material.plan_seconds = time.monotonic() - began
     to_do = [plan for plan in plans if not isinstance(plan, VideoPlan) or plan.needs_work]
     material.num_finished = len(plans) - len(to_do)
     records = _known_scans(to_do, layout)
@@ -116,13 +118,11 @@ def _probe(
         settings.decode, settings.scenes, replace(settings.frames, save="none"), 0, 0, free_slots=()
     )
     lenient = replace(settings, errors=replace(settings.errors, fail_fast=False, max_failures=None))
-    began = time.monotonic()
 
     def make_keeper(writer: Writer) -> Probes:
         return Probes(settings.decode, reports.append)
 
     run = run_scans(plans, 0, setup, make_keeper, lenient, QuietReporter(reporter))
-    material.probe_seconds = time.monotonic() - began
     material.stopped_by = run.stopped_by
     return reports
 

@@ -110,21 +110,16 @@ def reckon(
     if scenes is None or decoding is None:
         return estimate
     captioning = None
-    start = estimate.start
     machine = Machine(estimate.num_cpus, estimate.workers.num_workers)
     if trial is not None:
-        each, info = trial.cost.seconds, trial.info
-        captioning = scenes.captions * each
-        a_few = min(float(info.batch_size), scenes.captions.expected / max(1, estimate.num_videos))
-        start = replace(start, model_seconds=trial.model_seconds, last_captions_seconds=a_few * each.expected)
-        is_here = info.engine != "echo" and info.device == "cpu"
-        threads = int(info.environment.get("threads", estimate.num_cpus)) if is_here else 0
-        machine = replace(machine, model_threads=threads)
-        estimate = replace(estimate, output_tokens=scenes.captions * trial.cost.tokens, start=start)
+        captioning = scenes.captions * trial.cost.seconds
+        machine = replace(machine, model_threads=_model_threads(trial, estimate.num_cpus))
+        tokens, start = scenes.captions * trial.cost.tokens, _with_model(estimate, scenes, trial)
+        estimate = replace(estimate, output_tokens=tokens, start=start)
     core_seconds = decoding.all.expected
     wall_seconds = makespan(decoding.of_each, machine.num_workers)
     wall = decoding.all.times(wall_seconds / core_seconds) if core_seconds else Amount(0.0)
-    run = forecast_run(wall, core_seconds, captioning, machine, start, request.num_devices)
+    run = forecast_run(wall, core_seconds, captioning, machine, estimate.start, request.num_devices)
     disk = forecast_disk(
         looks,
         estimate.num_videos,
@@ -135,3 +130,21 @@ def reckon(
     rate = request.cost_per_hour
     cost = None if rate is None else run.seconds.times(rate / 3600)
     return replace(estimate, time=run, disk=disk, cost=cost)
+
+
+def _model_threads(trial: Trial, num_cpus: int) -> int:
+    """How many of the processors the model takes while it captions."""
+    info = trial.info
+    if info.engine == "echo" or info.device != "cpu":
+        return 0
+    return int(info.environment.get("threads", num_cpus))
+
+
+def _with_model(estimate: Estimate, scenes: Scenes, trial: Trial) -> StartUp:
+    """The start with the model's own, and what the captions of the last video take when all is decoded."""
+    of_last = min(float(trial.info.batch_size), scenes.captions.expected / max(1, estimate.num_videos))
+    return replace(
+        estimate.start,
+        model_seconds=trial.model_seconds,
+        last_captions_seconds=of_last * trial.cost.seconds.expected,
+    )

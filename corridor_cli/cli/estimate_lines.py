@@ -1,13 +1,12 @@
-"""An estimate for people, as lines, and for programs, as JSON."""
+"""An estimate for people: a fact a line, each figure with its range."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from corridor_cli.cli.results import reason_of
-from corridor_cli.printable import encodable, printable
+from corridor_cli.printable import printable
 from corridor_cli.telemetry import counted, format_bytes, format_duration
 
 if TYPE_CHECKING:
@@ -138,93 +137,3 @@ def _bytes(number: float) -> str:
 
 def _money(number: float) -> str:
     return f"{number:,.2f}"
-
-
-def estimate_as_json(estimate: Estimate) -> str:
-    """The whole estimate as JSON in ASCII. Times are seconds; ranges have `low`, `expected` and `high`."""
-    run, scenes, trial, disk = estimate.time, estimate.scenes, estimate.trial, estimate.disk
-    document: dict[str, Any] = {
-        "videos": {
-            "to_do": estimate.num_videos,
-            "finished": estimate.num_finished,
-            "known_scans": estimate.num_known_scans,
-            "unopened": [
-                {
-                    "path": encodable(each.path),
-                    "error": {"type": each.error.type, "message": each.error.message},
-                }
-                for each in estimate.unopened
-            ],
-            "seconds": round(estimate.video_seconds, 3),
-            "frames": round(estimate.frames),
-        },
-        "sample": {
-            "videos": estimate.num_sampled,
-            "videos_cut_off": estimate.num_cut_off,
-            "share_of_material": round(estimate.sampled_share, 4),
-            "wall_seconds": round(estimate.wall_seconds, 3),
-            "other_work": round(estimate.other_work, 3),
-        },
-        "scenes": scenes and _amount(scenes.scenes),
-        "captions": scenes and _amount(scenes.captions),
-        "output_tokens": _amount(estimate.output_tokens),
-        "seconds": run and _amount(run.seconds),
-        "bottleneck": run and run.bottleneck,
-        "decoding": run
-        and {
-            "seconds": _amount(run.decoding),
-            "workers": estimate.workers.num_workers,
-            "processors": estimate.num_cpus,
-            "reason": estimate.workers.reason,
-            "speeds": _speed_rows(estimate),
-        },
-        "captioning": trial
-        and run
-        and {
-            "seconds": _amount(run.captioning),
-            "seconds_each": _amount(trial.cost.seconds),
-            "model": trial.info.model_id,
-            "device": trial.info.device,
-            "devices": estimate.num_devices,
-            "batch_size": trial.info.batch_size,
-            "captions_tried": trial.num_captions,
-            "is_reckoned": trial.is_reckoned,
-            "is_sharing_processors": run.is_sharing,
-            "devices_until_decoding": run.num_devices_until_decoding,
-        },
-        "start": {
-            "program_seconds": round(estimate.start.program_seconds, 3),
-            "worker_seconds": round(estimate.start.worker_seconds, 3),
-            "model_seconds": round(estimate.start.model_seconds, 3),
-        },
-        "disk": disk
-        and {
-            "timeline_bytes": _amount(disk.timeline_bytes),
-            "picture_bytes": _amount(disk.picture_bytes),
-            "is_capped": disk.is_capped,
-        },
-        "cost": _amount(estimate.cost),
-    }
-    return json.dumps(document, indent=2)
-
-
-def _speed_rows(estimate: Estimate) -> list[dict[str, Any]]:
-    if estimate.decoding is None:
-        return []
-    return [
-        {
-            "codec": kind.codec,
-            "size": kind.size,
-            "frames_per_second": round(1 / speed.seconds_per_frame, 1) if speed.seconds_per_frame else None,
-            "spread": round(speed.spread, 3),
-            "is_guessed": not speed.num_looks,
-        }
-        for kind, speed in estimate.decoding.speeds.items()
-    ]
-
-
-def _amount(amount: Amount | None) -> dict[str, float] | None:
-    if amount is None:
-        return None
-    figures = {"low": amount.low, "expected": amount.expected, "high": amount.high}
-    return {name: round(value, 4) for name, value in figures.items()}
