@@ -22,6 +22,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from corridor_cli.runners.other_work import OtherWork
+
 ROOT = Path(__file__).parents[1]
 CHECK_FAILED = 8
 FINISHED = (0, 3)
@@ -29,9 +31,12 @@ FINISHED = (0, 3)
 
 @dataclass(frozen=True)
 class Round:
-    """One estimate beside its run. Ranges are (low, expected, high)."""
+    """One estimate beside its run. Ranges are (low, expected, high); other work is the share of the
+    processors that other processes had."""
 
     load_before: float
+    other_work_in_sample: float
+    other_work_in_run: float
     estimate_seconds: float
     share_of_material: float
     estimated: dict[str, tuple[float, float, float]]
@@ -61,7 +66,9 @@ def measure(folder: Path, options: list[str]) -> Round:
     told = json.loads(text)
     with tempfile.TemporaryDirectory() as scratch:
         output = Path(scratch) / "out"
+        others = OtherWork()
         run_seconds, text = vlmtl("run", folder, output, "--json", "-q", *options)
+        other_work = others.share()
         outcome = json.loads(text)
         timelines = sum(path.stat().st_size for path in output.rglob("*.timeline.json"))
         pictures = sum(path.stat().st_size for path in output.rglob("*.frames/*.jpg"))
@@ -80,7 +87,16 @@ def measure(folder: Path, options: list[str]) -> Round:
     }
     if "seconds" not in estimated:
         sys.exit("check_estimate: the estimate could not tell how long the run would take")
-    return Round(load_before, estimate_seconds, told["sample"]["share_of_material"], estimated, real)
+    sample = told["sample"]
+    return Round(
+        load_before,
+        sample["other_work"],
+        other_work,
+        estimate_seconds,
+        sample["share_of_material"],
+        estimated,
+        real,
+    )
 
 
 def line_of(number: int, each: Round) -> str:
@@ -92,8 +108,11 @@ def line_of(number: int, each: Round) -> str:
             inside = "in" if low <= real <= high else "NOT in"
             parts.append(f"{name} {expected:,.0f} for {real:,.0f}, {inside} {low:,.0f} to {high:,.0f}")
     first = f"round {number}: estimated over real time {each.ratio:.2f}; load {each.load_before:.1f}"
+    busy = (
+        f"other work {each.other_work_in_sample:.0%} in the sample, {each.other_work_in_run:.0%} in the run"
+    )
     cost = f"estimating took {each.estimate_seconds:.0f} s and saw {each.share_of_material:.0%}"
-    return "\n    ".join([f"{first}; {cost}", *parts])
+    return "\n    ".join([f"{first}; {busy}", cost, *parts])
 
 
 def split_options(words: list[str]) -> tuple[list[str], list[str]]:

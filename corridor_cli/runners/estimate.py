@@ -67,8 +67,7 @@ def run_estimate(
     if material.stopped_by is not None:
         return EstimateOutcome(material.stopped_by, None)
     _require_something(material)
-    workers = plan_workers(settings, max(1, len(material.plans)))
-    others = OtherWork()
+    workers, others = plan_workers(settings, max(1, len(material.plans))), OtherWork()
     looking = _Looking(material, workers, model, settings, reporter)
     looking.work(request.max_samples)
     other_work = others.share()

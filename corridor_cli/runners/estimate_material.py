@@ -43,7 +43,8 @@ class Material:
     """What there is to do: `plans` and their `facts`, one each; of those scanned before, `known` by number,
     and `known_samples` as if they had been looked into.
 
-    `num_finished` videos need nothing; planning took `plan_seconds`, as it will in a run. `stopped_by` is the code of the signal that ended reading.
+    `num_finished` videos need nothing; planning took `plan_seconds`, as it will in a run. `stopped_by` is the
+    code of the signal that ended reading.
     """
 
     plans: list[VideoPlan] = field(default_factory=list)
