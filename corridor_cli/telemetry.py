@@ -17,7 +17,7 @@ VideoStatus = Literal["complete", "partial", "failed", "skipped", "pending"]
 VideoState = Literal["new", "done", "partial", "failed", "stale"]
 
 # An estimate drawn from less than this is mostly start-up cost: model load, first batch, caches.
-_MIN_FORECAST_SECONDS = 5.0
+MIN_FORECAST_SECONDS = 5.0
 _MIN_FORECAST_SHARE = 0.01
 _LONG_RUN_SECONDS = 60.0
 
@@ -141,18 +141,32 @@ class Reporter(Protocol):
 def eta_seconds(elapsed_seconds: float, share_done: float | None) -> float | None:
     """Seconds left, when `share_done` (0 to 1) of the work took `elapsed_seconds`; None while it cannot be
     known: the share is unknown, or so little was done that start-up costs would dominate."""
-    if share_done is None or share_done < _MIN_FORECAST_SHARE or elapsed_seconds < _MIN_FORECAST_SECONDS:
+    if share_done is None or share_done < _MIN_FORECAST_SHARE or elapsed_seconds < MIN_FORECAST_SECONDS:
         return None
     return elapsed_seconds * (1 - min(share_done, 1.0)) / share_done
 
 
-def expected_time_note(num_captions: int, seconds_per_caption: float, device: str) -> str | None:
-    """A sentence that says how long captioning will take, or None where it is not worth saying."""
-    seconds = num_captions * seconds_per_caption
-    if seconds < _LONG_RUN_SECONDS:
+def expected_time_note(
+    num_captions: int, seconds_per_caption: float | None, device: str, decoding_seconds: float | None = None
+) -> str | None:
+    """A sentence that says how long captioning and decoding will take, the longer of them first; None where
+    neither is worth saying. `decoding_seconds` are those of all media workers at once; None is not known.
+
+    The two go on beside each other, so no sum of them is told, nor what they cost each other on a processor.
+    """
+    captioning = None if seconds_per_caption is None else num_captions * seconds_per_caption
+    if max(captioning or 0.0, decoding_seconds or 0.0) < _LONG_RUN_SECONDS:
         return None
-    count = f"{num_captions:,} captions on {device}"
-    return f"expected time: about {format_duration(seconds)} for {count} ({seconds_per_caption:.2g} s each)"
+    beside = "on the same processors" if device == "cpu" else "beside it"
+    parts = []
+    if captioning is not None:
+        count = f"{num_captions:,} captions on {device} ({seconds_per_caption:.2g} s each)"
+        parts.append((captioning, f"about {format_duration(captioning)} for {count}"))
+    if decoding_seconds:
+        parts.append((decoding_seconds, f"about {format_duration(decoding_seconds)} for decoding"))
+    longest, *others = [text for _, text in sorted(parts, key=lambda part: -part[0])]
+    told = f"expected time: {longest}" + "".join(f", and {beside} {text}" for text in others)
+    return told if captioning is not None else f"{told}; what {num_captions:,} captions take is not known"
 
 
 def counted(number: int, noun: str) -> str:

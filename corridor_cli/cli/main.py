@@ -15,7 +15,18 @@ from typing import Annotated, NoReturn
 import typer
 
 from corridor_cli import __version__
-from corridor_cli.cli import bench_group, config, export, models, probe, run, scenes, schema, validate
+from corridor_cli.cli import (
+    bench_group,
+    config,
+    estimate,
+    export,
+    models,
+    probe,
+    run,
+    scenes,
+    schema,
+    validate,
+)
 from corridor_cli.cli.options import ask_for_command
 from corridor_cli.cli.results import show
 from corridor_cli.errors import ExitCode, VlmtlError
@@ -42,6 +53,9 @@ app.command("probe", cls=probe.ProbeCommand, short_help="Tell what would be deco
 )
 app.add_typer(bench_group.app, name="bench")
 app.command("export", short_help="Write subtitles, chapters, edit lists or tables.")(export.export)
+app.command(
+    "estimate", cls=estimate.EstimateCommand, short_help="Tell how long a run will take, before it is begun."
+)(estimate.estimate)
 app.add_typer(config.app, name="config")
 app.add_typer(models.app, name="models")
 app.command("schema")(schema.schema)

@@ -49,7 +49,7 @@ _ENVIRONMENT = {
 }
 
 # A worker keeps decode.max_seconds itself, between two frames; main ends one whose decoder never comes back.
-_LATE_SECONDS = 1.0
+LATE_SECONDS = 1.0
 
 
 class _Worker:
@@ -63,6 +63,7 @@ class _Worker:
         self.started_at = 0.0
         self.last_heard = 0.0
         self.waited_seconds = 0.0
+        self.waited_seconds_in_all = 0.0
         self.num_frames = 0
 
     def hear(self, event: WorkerEvent) -> None:
@@ -70,15 +71,27 @@ class _Worker:
         now = time.monotonic()
         if isinstance(event, Progress) and event.is_waiting:
             self.waited_seconds += now - self.last_heard
+            self.waited_seconds_in_all += now - self.last_heard
         self.last_heard = now
         if isinstance(event, Progress):
             self.num_frames = event.num_frames
 
 
 class MediaPool:
-    """The media workers of a run. Use `connections` to wait, then `receive` what is there."""
+    """The media workers of a run. Use `connections` to wait, then `receive` what is there.
 
-    def __init__(self, setup: WorkerSetup, arena_fd: int, num_workers: int, slots_per_worker: int) -> None:
+    `late_seconds` after decode.max_seconds a worker is ended that has not come to an end by itself.
+    """
+
+    def __init__(
+        self,
+        setup: WorkerSetup,
+        arena_fd: int,
+        num_workers: int,
+        slots_per_worker: int,
+        late_seconds: float = LATE_SECONDS,
+    ) -> None:
+        self._late_seconds = late_seconds
         memory = worker_memory_bytes(setup.decode.max_memory_bytes, num_workers)
         self._setup = replace(setup, decode=replace(setup.decode, max_memory_bytes=memory))
         self._arena_fd = arena_fd
@@ -93,6 +106,15 @@ class MediaPool:
     @property
     def pids(self) -> list[int]:
         return [worker.child.pid for worker in self._workers if worker.child]
+
+    @property
+    def num_workers(self) -> int:
+        return len(self._workers)
+
+    @property
+    def waited_seconds(self) -> float:
+        """How long all workers together have waited for free slots."""
+        return sum(worker.waited_seconds_in_all for worker in self._workers)
 
     def has_idle_worker(self) -> bool:
         return any(worker.job is None for worker in self._workers)
@@ -140,7 +162,7 @@ class MediaPool:
             error: VlmtlError
             if silent_seconds > limits.stall_seconds:
                 error = stalled(silent_seconds, limits.stall_seconds, worker.num_frames)
-            elif limits.max_seconds is not None and busy_seconds > limits.max_seconds + _LATE_SECONDS:
+            elif limits.max_seconds is not None and busy_seconds > limits.max_seconds + self._late_seconds:
                 error = out_of_time(limits.max_seconds, worker.num_frames)
             else:
                 continue

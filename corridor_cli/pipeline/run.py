@@ -38,7 +38,7 @@ from corridor_cli.records import (
     VideoProbed,
 )
 from corridor_cli.settings import Settings
-from corridor_cli.telemetry import Reporter, VideoOutcome, expected_time_note
+from corridor_cli.telemetry import MIN_FORECAST_SECONDS, Reporter, VideoOutcome, expected_time_note
 
 _TICK_SECONDS = 0.25
 _GRACE_SECONDS = 3.0
@@ -238,12 +238,14 @@ class Pipeline:
     def _tell_expected_time(self) -> None:
         """Once, as soon as it can be known: how long a long run will take."""
         info = self._engine.info
-        if self._is_time_told or info is None or info.seconds_per_request is None:
+        if self._is_time_told or info is None:
             return
         num_captions = self._tally.expected_captions()
-        if num_captions is not None:
+        decoding = self._tally.expected_decoding_seconds(self._media.num_workers, self._media.waited_seconds)
+        is_early = decoding is None and self._tally.wall_seconds < MIN_FORECAST_SECONDS
+        if num_captions is not None and not is_early:
             self._is_time_told = True
-            note = expected_time_note(num_captions, info.seconds_per_request, info.device)
+            note = expected_time_note(num_captions, info.seconds_per_request, info.device, decoding)
             if note:
                 self._reporter.note(note)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from corridor_cli.pipeline.video import VideoWork
 from corridor_cli.records import BatchStarted, BatchStats, Caption, EngineInfo
-from corridor_cli.telemetry import Counters, VideoOutcome, eta_seconds
+from corridor_cli.telemetry import MIN_FORECAST_SECONDS, Counters, VideoOutcome, eta_seconds
 
 _MIN_SHARE = 0.02  # less than this says nothing about the rest
 
@@ -28,6 +28,8 @@ class Tally:
         self._started = time.monotonic()
         self._total_bytes = sum(video.plan.source.size_bytes for video in videos) or 1
         self._done_bytes = 0
+        self._scanned_bytes_of_finished = 0
+        self._scan_seconds_of_finished = 0.0
         self._frames_of_finished = 0
         self._scenes_of_finished = 0
         self._captions_of_finished = 0
@@ -61,6 +63,9 @@ class Tally:
     def finished(self, video: VideoWork, outcome: VideoOutcome) -> None:
         self._videos.remove(video)
         self._done_bytes += video.plan.source.size_bytes
+        if not video.is_scan_reused:
+            self._scanned_bytes_of_finished += video.plan.source.size_bytes
+            self._scan_seconds_of_finished += video.scan_seconds
         self._frames_of_finished += video.num_frames
         self._scenes_of_finished += outcome.num_scenes
         self._captions_of_finished += len(video.captions)
@@ -83,6 +88,26 @@ class Tally:
         num_there = self._captions_of_finished + sum(len(v.captions) for v in self._videos)
         num_open = sum(len(v.open) for v in self._videos)
         return round((num_there + num_open) * self._total_bytes / scanned) - num_there
+
+    def expected_decoding_seconds(self, num_workers: int, waited_seconds: float) -> float | None:
+        """How long `num_workers` still decode, from the scans of this run; None where they say too little.
+
+        Their waiting for slots, `waited_seconds` of all workers until now, is not decoding. Scans that are
+        known are taken for new ones until their turn comes, so a resumed run may be sooner.
+        """
+        left = sum((1.0 - video.share_scanned) * video.plan.source.size_bytes for video in self._videos)
+        if not left:
+            return 0.0
+        now = time.monotonic()
+        fresh = [video for video in self._videos if video.num_jobs and not video.is_scan_reused]
+        num_bytes = self._scanned_bytes_of_finished + sum(
+            video.share_scanned * video.plan.source.size_bytes for video in fresh
+        )
+        seconds = self._scan_seconds_of_finished - waited_seconds
+        seconds += sum(video.scan_seconds if video.is_decoded else now - video.started_at for video in fresh)
+        if num_bytes < _MIN_SHARE * self._total_bytes or seconds < MIN_FORECAST_SECONDS:
+            return None
+        return left / num_bytes * seconds / num_workers
 
     def counters(self) -> Counters:
         under_way = [video for video in self._videos if video.num_jobs]

@@ -186,7 +186,7 @@ class _Run:
         chosen = settings.gpu_pipeline.internvl3
         limits = picture_limits(self._model, chosen.max_tiles)
         num_workers = workers.num_workers
-        num_slots = _num_slots(settings, limits.slot_bytes, num_workers)
+        num_slots = num_slots_each(settings, limits.slot_bytes, num_workers)
         arena_fd = create_arena(num_workers * num_slots, limits.slot_bytes)
         setup = WorkerSetup(
             settings.decode,
@@ -233,7 +233,7 @@ class _Run:
             self._reporter.batch_done(event)
 
 
-def _num_slots(settings: Settings, slot_bytes: int, num_workers: int) -> int:
+def num_slots_each(settings: Settings, slot_bytes: int, num_workers: int) -> int:
     """Slots for each worker: how far decoding may run ahead of captioning."""
     if not settings.gpu_pipeline.internvl3.async_frame_loading:
         return _MIN_SLOTS

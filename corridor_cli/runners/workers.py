@@ -45,15 +45,20 @@ def plan_workers(settings: Settings, num_videos: int, *, has_model: bool = True)
     return WorkerPlan(num_workers, reads_ahead, reason)
 
 
+def is_model_on_processor(settings: Settings) -> bool:
+    """Whether the model computes where videos are decoded, as far as can be told before it is loaded."""
+    model = settings.gpu_pipeline.internvl3
+    is_elsewhere = model.engine == "echo" or model.device.startswith("cuda")
+    return not is_elsewhere and not (model.device == "auto" and _NVIDIA_DRIVER.exists())
+
+
 def _wanted(settings: Settings, num_cpus: int, has_model: bool) -> tuple[int, str]:
     asked = settings.decode.workers
     if asked != "auto":
         return asked, "as asked by decode.workers"
-    model = settings.gpu_pipeline.internvl3
-    is_elsewhere = model.engine == "echo" or model.device.startswith("cuda")
     if not has_model:
         wanted, why = num_cpus, f"all {num_cpus} processors"
-    elif is_elsewhere or (model.device == "auto" and _NVIDIA_DRIVER.exists()):
+    elif not is_model_on_processor(settings):
         wanted, why = num_cpus, f"all {num_cpus} processors, which the model does not need"
     else:
         wanted, why = max(1, num_cpus - 1), f"of {num_cpus} processors one is left to the model"

@@ -106,6 +106,20 @@ class CaptionLog:
             raise storage_error(error, "append to", self._path) from error
 
 
+def known_captions(path: Path, video: int) -> dict[tuple[int, Role], Caption]:
+    """What the log at `path` knows, read without making or changing it: nothing where there is none, or where
+    the model that answered is not known. Raises `StorageError`."""
+    if not path.exists():
+        return {}
+    try:
+        records = [_decode(payload, video) for payload in _payloads(path.read_bytes())]
+    except OSError as error:
+        raise storage_error(error, "read", path) from error
+    if not any(isinstance(record, Model) for record in records):
+        return {}
+    return {(record.key.scene, record.key.role): record for record in records if isinstance(record, Caption)}
+
+
 def _payloads(data: bytes) -> Iterator[bytes]:
     """The undamaged payloads, in order. An unfinished last line counts when its checksum holds."""
     for line in data.split(b"\n"):

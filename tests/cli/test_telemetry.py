@@ -31,6 +31,23 @@ def test_expected_time_is_told_only_when_it_is_long() -> None:
     )
 
 
+def test_what_takes_longer_is_told_first() -> None:
+    assert expected_time_note(1200, 10.0, "cpu", 120.0) == (
+        "expected time: about 3 h 20 min for 1,200 captions on cpu (10 s each), "
+        "and on the same processors about 2 min for decoding"
+    )
+    assert expected_time_note(600, 0.1, "cuda:0", 3600.0) == (
+        "expected time: about 1 h for decoding, "
+        "and beside it about 1 min for 600 captions on cuda:0 (0.1 s each)"
+    )
+    assert expected_time_note(5, 0.1, "cpu", 3.0) is None
+    assert expected_time_note(1200, 10.0, "cpu", 0.0) == expected_time_note(1200, 10.0, "cpu")
+    assert expected_time_note(600, None, "cpu", 3600.0) == (
+        "expected time: about 1 h for decoding; what 600 captions take is not known"
+    )
+    assert expected_time_note(600, None, "cpu") is None
+
+
 @pytest.mark.parametrize(
     ("seconds", "shown"),
     [

@@ -6,6 +6,8 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path, PurePosixPath
 
+import pytest
+
 from corridor_cli.media.discover import SourceFile
 from corridor_cli.pipeline.pictures import Pictures
 from corridor_cli.pipeline.plan import VideoPlan
@@ -110,6 +112,23 @@ def test_captions_known_before_are_not_expected_again() -> None:
     video.open = {RequestKey(0, scene, Role.FIRST) for scene in range(4, 6)}
     # Half of the video gave six: twelve in all, and four are there.
     assert Tally([video], 0).expected_captions() == 8
+
+
+def test_decoding_goes_on_at_the_speed_it_had_without_the_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("corridor_cli.pipeline.tally.time.monotonic", lambda: 100.0)
+    begun, to_come, known = new_video(), new_video(), new_video()
+    begun.info = replace(INFO, duration_seconds_from_header=Fraction(4))
+    begun.scanned_seconds, begun.num_jobs, begun.started_at = 1.0, 1, 88.0
+    known.is_scan_reused = known.is_decoded = True
+    known.num_jobs = 1
+    tally = Tally([begun, to_come, known], 0)
+    # A quarter of 1,000 bytes in 12 s, of which the worker waited 2: 1,750 are left, and the known scan costs
+    # nothing more.
+    assert tally.expected_decoding_seconds(1, 2.0) == pytest.approx(70.0)
+    assert tally.expected_decoding_seconds(2, 2.0) == pytest.approx(35.0)
+    assert tally.expected_decoding_seconds(1, 8.0) is None, "four seconds say little"
+    begun.is_decoded = to_come.is_decoded = True
+    assert tally.expected_decoding_seconds(1, 2.0) == 0.0
 
 
 class HeldWriter(Writer):
