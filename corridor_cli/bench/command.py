@@ -15,7 +15,8 @@ from corridor_cli.bench.prepare import NUM_DRAWN, can_run_loop, centre_of, frame
 from corridor_cli.bench.sweep import Sweep, SweepPlan
 from corridor_cli.config import LoadedSettings
 from corridor_cli.engine.presets import describe_model
-from corridor_cli.errors import UsageError
+from corridor_cli.errors import UsageError, VlmtlError
+from corridor_cli.printable import printable
 from corridor_cli.telemetry import Reporter
 
 
@@ -79,7 +80,11 @@ def run_bench(
     verdict = document.verdict
     if inputs and verdict is not None and verdict.recommended is not None:
         reporter.note("the whole way, from files to timelines, with the batch size that is recommended")
-        found = run_pipe(inputs, loaded, verdict.recommended.batch_size, reporter)
+        try:
+            found = run_pipe(inputs, loaded, verdict.recommended.batch_size, reporter)
+        except (VlmtlError, OSError) as error:  # what was measured before is worth its files all the same
+            reporter.warn(f"the whole way failed: {printable(str(error))}")
+            return document
         document = document.model_copy(update={"pipe": found})
     return document
 

@@ -18,6 +18,7 @@ from corridor_cli.bench.document import SCHEMA, PointResult
 from corridor_cli.errors import StorageError, UsageError
 from corridor_cli.printable import printable
 from corridor_cli.records import EngineInfo
+from corridor_cli.timeline.commit import write_atomically
 
 _FILE = "points.jsonl"
 _ENGINE = "engine"
@@ -37,7 +38,7 @@ class PointStore:
         self.info: EngineInfo | None = None
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            if self._path.exists():
+            if self._path.exists() and self._path.stat().st_size:  # empty: not even the first line found room
                 self._read(is_resumed=is_resumed)
             else:
                 self._append(json.dumps(self._head))
@@ -75,7 +76,8 @@ class PointStore:
                 f"{where} holds the points of a sweep, allowed: a new folder, or --resume",
                 hint="--resume keeps its points and measures those that are missing.",
             )
-        head, *lines = self._path.read_text(encoding="utf-8").splitlines() or [""]
+        # At line feeds only: a message may hold what else Python would split at.
+        head, *lines = self._path.read_text(encoding="utf-8", errors="replace").split("\n")
         if _table(head) != self._head:
             raise UsageError(
                 f"{where} belongs to another sweep (other axes, model, settings or version), allowed with "
@@ -95,7 +97,8 @@ class PointStore:
                 hint="Give a new folder with --out to begin again.",
             ) from error
         # A line that was being written when the machine stopped is measured again.
-        self._path.write_text("".join(f"{line}\n" for line in [head, *whole]), encoding="utf-8")
+        kept = "".join(f"{line}\n" for line in [head, *whole])
+        write_atomically(self._path, kept.encode("utf-8"), fsync=True)
 
 
 def _table(line: str) -> dict[str, Any] | None:

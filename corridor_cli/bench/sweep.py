@@ -22,6 +22,7 @@ from corridor_cli.bench.store import PointStore
 from corridor_cli.bench.verdict import judge, keep_profile
 from corridor_cli.engine.local.shape import NetworkShape
 from corridor_cli.engine.presets import describe_model
+from corridor_cli.errors import ModelError
 from corridor_cli.records import EngineInfo
 from corridor_cli.settings import Settings
 from corridor_cli.telemetry import Reporter, format_duration
@@ -81,14 +82,14 @@ class Sweep:
                     measured = self._measure(point, opened[point.tiles], f"{number}/{len(todo)}")
                     is_ours = point.contestant == "engine"
                     store.add(measured.result, measured.info if is_ours else None)
+                document = self.document(store.results, store.info)
+                return self._with_long_run(document, stack, opened)
             except KeyboardInterrupt:
                 self._reporter.warn(
                     f"stopped: {len(store.results)} of {len(self._plan.points)} points are kept in {folder}; "
                     "the same command with --resume measures the rest"
                 )
                 raise
-            document = self.document(store.results, store.info)
-            return self._with_long_run(document, stack, opened)
 
     @property
     def setup(self) -> dict[str, Any]:
@@ -158,7 +159,11 @@ class Sweep:
         self._reporter.note(
             f"for {format_duration(seconds)}: batch {size}, to see whether it keeps its speed"
         )
-        found = run_long(self._plan.centre, size, opened[tiles], self._settings, seconds)
+        try:
+            found = run_long(self._plan.centre, size, opened[tiles], self._settings, seconds)
+        except ModelError as error:  # what was measured before is worth its files all the same
+            self._reporter.warn(f"the long run failed: {error.message}")
+            return document
         return document.model_copy(update={"long_run": found})
 
 

@@ -31,13 +31,15 @@ Device = Annotated[str | None, typer.Option(metavar="auto|cpu|cuda[:N]", help="W
 Repeats = Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="Repeats of each point.")]
 Warmup = Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="Batches before the first repeat.")]
 Seconds = Annotated[
-    float, typer.Option(metavar="S", min=0, help="A repeat has enough batches to take about so long.")
+    float,
+    typer.Option(metavar="S", min=0, max=86_400, help="A repeat has enough batches to take about so long."),
 ]
 Duration = Annotated[
     str | None, typer.Option(metavar="TIME", help="Then run the best for so long (30m): heat shows.")
 ]
 MaxLatencyMs = Annotated[
-    float | None, typer.Option(metavar="MS", min=0, help="Also name the best within this p95 latency.")
+    float | None,
+    typer.Option(metavar="MS", min=0, max=1e9, help="Also name the best within this p95 latency."),
 ]
 Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for the results; else ./bench-<time>.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Keep the points in --out, measure the rest.")]

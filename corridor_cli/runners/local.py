@@ -220,7 +220,12 @@ class _Run:
     def tell_profile(self, wall_seconds: float) -> None:
         """Write where the time went, where that was asked for and there was something to do."""
         if self._options.profile and self._spans:
-            found = write_profile(self._layout.profile, self._spans, self._layout.batches, wall_seconds)
+            folder = self._layout.profile
+            try:
+                found = write_profile(folder, self._spans, self._layout.batches, wall_seconds)
+            except (OSError, ValueError) as error:  # a full disk, or a trace cut off by one
+                self._reporter.warn(f"the profile in {folder} could not be written: {error}")
+                return
             self._reporter.note(f"where the time went: {found}")
 
     def _on_batch(self, event: BatchStarted | BatchStats) -> None:

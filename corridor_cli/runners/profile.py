@@ -82,7 +82,10 @@ class TimedWriter(Writer):
 
 
 def write_profile(folder: Path, spans: Sequence[Span], batches: Path, wall_seconds: float) -> Path:
-    """The trace and the summary in `folder`; the summary's path. Raises `OSError`."""
+    """The trace and the summary in `folder`; the summary's path.
+
+    Raises `OSError`, and `ValueError` where a file that was left for it is not whole.
+    """
     engine = _read_trace(folder / ENGINE_TRACE)
     trace = merged(engine, spans)
     (folder / "trace.json").write_text(json.dumps(trace), encoding="utf-8")

@@ -232,6 +232,21 @@ def test_a_long_run_is_looked_at_by_windows(tmp_path: Path) -> None:
     assert long_run.drift == pytest.approx(last / first)
 
 
+def test_what_was_measured_outlives_a_long_run_that_fails_or_is_stopped(tmp_path: Path) -> None:
+    settings = loaded("echo", delay_seconds=0.02, die_after=40)
+    wanted = replace(plan(settings, "2"), duration_seconds=60.0)
+    notes = Notes()
+    document = run(settings, wanted, tmp_path / "failed", notes)
+    assert [each.status for each in document.points] == ["measured"]
+    assert document.long_run is None
+    assert any(line.startswith("the long run failed: ") and "SIGKILL" in line for line in notes.lines)
+
+    stopping = Notes(stop_at="for 1 min")
+    with pytest.raises(KeyboardInterrupt):
+        run(settings, wanted, tmp_path / "stopped", stopping)
+    assert any("1 of 1 points are kept" in line and "--resume" in line for line in stopping.lines)
+
+
 def test_points_have_names_that_tell_them_apart() -> None:
     names = {Point("engine", size, 1, 1, 32).name for size in (1, 2)} | {Point("loop", 1, 1, 1, 32).name}
     assert len(names) == 3

@@ -29,6 +29,8 @@ def test_lists_are_read_once_each_and_in_order() -> None:
         (("1", "1", "2", "1"), "--tiles"),
         (("1", "1", "1", ""), "--output-tokens"),
         (("1", "1", "1", "²"), "--output-tokens"),
+        (("9" * 5000, "1", "1", "1"), "--batch-sizes"),  # more digits than Python reads
+        (("1", "1000001", "1", "1"), "--frames"),
     ],
 )
 def test_what_is_no_list_of_counts_is_refused_by_name(lists: tuple[str, ...], flag: str) -> None:
@@ -44,7 +46,7 @@ def test_lengths_of_time(text: str, seconds: float) -> None:
     assert read_duration("--duration", text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "0", "0m", "m", "1d", "-3s", "1:30", "nan"])
+@pytest.mark.parametrize("text", ["", "0", "0m", "m", "1d", "-3s", "1:30", "nan", "721h", "9" * 400])
 def test_what_is_no_length_of_time_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--duration: got"):
         read_duration("--duration", text)

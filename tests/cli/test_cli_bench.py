@@ -27,7 +27,10 @@ def own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--batch-sizes", "0"], "flag --batch-sizes: got '0', allowed: positive integers and auto"),
+        (
+            ["--batch-sizes", "0"],
+            "flag --batch-sizes: got '0', allowed: positive integers up to 1,000,000 and auto, with commas",
+        ),
         (["--batch-sizes", "4,-2"], "flag --batch-sizes"),
         (["--frames", "1,two"], "flag --frames: got '1,two', allowed: positive integers"),
         (["--tiles", "12"], "flag --tiles: got '12', allowed: 1, 3, 9"),
@@ -35,6 +38,8 @@ def own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["--resume"], "got --resume without --out"),
         (["--resume", "--out", "nowhere"], "nowhere does not exist"),
         (["--repeats", "0"], "--repeats"),
+        (["--seconds", "inf"], "--seconds"),
+        (["--max-latency-ms", "inf"], "--max-latency-ms"),
     ],
 )
 def test_what_cannot_be_is_refused(

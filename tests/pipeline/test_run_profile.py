@@ -34,6 +34,21 @@ def test_a_run_leaves_a_trace_and_a_summary(tmp_path: Path, capsys: pytest.Captu
     assert "| steps |" in (folder / "summary.md").read_text()
 
 
+def test_a_profile_that_cannot_be_written_costs_no_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, output = clips.draw("h264.mp4", tmp_path), tmp_path / "out"
+    (output / ".vlmtl" / "profile" / "trace.json").mkdir(parents=True)
+    assert call(["run", str(path), str(output), "--engine", "echo", "--profile"]) == 0
+    assert "could not be written" in capsys.readouterr().err
+    assert list(output.rglob("*.timeline.json"))
+    other = tmp_path / "other"
+    (other / ".vlmtl" / "profile").mkdir(parents=True)
+    (other / ".vlmtl" / "profile" / "engine.json").write_text('{"traceEvents": [')  # a disk was full
+    assert call(["run", str(path), str(other), "--engine", "echo", "--profile"]) == 0
+    assert "could not be written" in capsys.readouterr().err
+
+
 def test_without_the_flag_nothing_is_left(tmp_path: Path) -> None:
     path = clips.draw("h264.mp4", tmp_path)
     assert call(["run", str(path), str(tmp_path / "out"), "--engine", "echo"]) == 0

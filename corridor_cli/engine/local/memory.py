@@ -48,7 +48,10 @@ def memory_bytes(device: str) -> tuple[int | None, int | None]:
 
 
 def reserved_bytes(device: str) -> int | None:
-    """The most the allocator has held since the start; None on a CPU, where nobody counts it."""
+    """The most the allocator has held since `memory_bytes` was last asked, which begins all peaks anew.
+
+    None on a CPU, where nobody counts it.
+    """
     return None if device == "cpu" else int(torch.cuda.max_memory_reserved(device))
 
 

@@ -94,6 +94,7 @@ class Scheduler:
             else:
                 error = _error_of(outcome) if isinstance(outcome, Failure) else outcome
                 self._overflowed.discard(request.key)
+                self._times.ended(request.key)
                 self._answers.append(error_caption(request, error))
 
     def _is_worth_another_try(self, request: Request, failure: Failure) -> bool:
@@ -201,6 +202,9 @@ class Scheduler:
         is_long = time.perf_counter() - self._work.started > _SILENT_SECONDS
         if not captions and not self._stages.num_oom_retries and not is_long:
             return
+        peak_reserved_bytes = reserved_bytes(
+            self._device
+        )  # before it, as `memory_bytes` begins all peaks anew
         peak_bytes, free_bytes = memory_bytes(self._device)
         self._on_batch(
             BatchStats(
@@ -213,7 +217,7 @@ class Scheduler:
                 num_oom_retries=self._stages.num_oom_retries,
                 next_batch_size=self._stages.num_slots,
                 pass_seconds=self._stages.take_pass_seconds(),
-                peak_reserved_bytes=reserved_bytes(self._device),
+                peak_reserved_bytes=peak_reserved_bytes,
             )
         )
         self._work = Work()
