@@ -82,7 +82,15 @@ def loaded_after(statement: str) -> set[str]:
 
 
 def test_main_loads_no_decoder_and_no_network() -> None:
-    modules = "runners.local", "runners.scenes", "runners.probe", "cli.run", "cli.scene_results", "cli.live"
+    modules = (
+        "runners.local",
+        "runners.scenes",
+        "runners.probe",
+        "runners.doctor",
+        "cli.run",
+        "cli.scene_results",
+        "cli.live",
+    )
     loaded = loaded_after("import " + ", ".join(f"corridor_cli.{module}" for module in modules))
     assert not loaded & {"torch", "transformers", "av", "decord", "torchcodec"}
 

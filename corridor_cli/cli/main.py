@@ -15,7 +15,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from corridor_cli import __version__
-from corridor_cli.cli import bench_group, config, export, models, probe, run, scenes, schema, validate
+from corridor_cli.cli import bench_group, config, doctor, export, models, probe, run, scenes, schema, validate
 from corridor_cli.cli.options import ask_for_command
 from corridor_cli.cli.results import show
 from corridor_cli.errors import ExitCode, VlmtlError
@@ -44,6 +44,7 @@ app.add_typer(bench_group.app, name="bench")
 app.command("export", short_help="Write subtitles, chapters, edit lists or tables.")(export.export)
 app.add_typer(config.app, name="config")
 app.add_typer(models.app, name="models")
+app.command("doctor", short_help="Tell whether this machine can do the work.")(doctor.doctor)
 app.command("schema")(schema.schema)
 app.command("validate", short_help="Check the timelines in a folder.")(validate.validate)
 

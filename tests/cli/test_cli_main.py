@@ -38,6 +38,7 @@ COMMANDS = [
     ["config", "init"],
     ["models"],
     ["models", "verify"],
+    ["doctor"],
     ["bench"],
     ["bench", "compare"],
 ]
