@@ -43,11 +43,17 @@ class Choice(Generic[T]):
 def num_usable_cpus() -> int:
     """Processors this process may run on: its affinity, capped by the container's quota."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = cpu_quota()
+    return affinity if quota is None else max(1, min(affinity, int(quota)))
+
+
+def cpu_quota() -> float | None:
+    """Processors' worth of time the container may use; None where it has no quota."""
     try:
         quota, period = (_CGROUP / "cpu.max").read_text().split()
-        return max(1, min(affinity, int(quota) // int(period)))
+        return int(quota) / int(period)
     except (OSError, ValueError):  # no such file, or "max": no quota
-        return affinity
+        return None
 
 
 def available_memory_bytes() -> int:
@@ -217,6 +223,10 @@ def keep_measurement(name: str, key: str, value: object) -> None:
         return
 
 
+def cache_folder() -> Path:
+    """Where measurements are kept; it need not be there yet."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")) / "vlmtl"
+
+
 def _measurement_file(name: str) -> Path:
-    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(cache) / "vlmtl" / f"{name}.json"
+    return cache_folder() / f"{name}.json"

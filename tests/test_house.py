@@ -82,7 +82,7 @@ def loaded_after(statement: str) -> set[str]:
 
 
 def test_main_loads_no_decoder_and_no_network() -> None:
-    runners = ["runners.local", "runners.scenes", "runners.probe", "runners.estimate"]
+    runners = ["runners.local", "runners.scenes", "runners.probe", "runners.estimate", "runners.doctor"]
     modules = [*runners, "cli.run", "cli.scene_results", "cli.estimate_lines", "cli.live"]
     loaded = loaded_after("import " + ", ".join(f"corridor_cli.{module}" for module in modules))
     assert not loaded & {"torch", "transformers", "av", "decord", "torchcodec"}

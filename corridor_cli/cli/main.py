@@ -18,6 +18,7 @@ from corridor_cli import __version__
 from corridor_cli.cli import (
     bench_group,
     config,
+    doctor,
     estimate,
     export,
     models,
@@ -58,6 +59,7 @@ app.command(
 )(estimate.estimate)
 app.add_typer(config.app, name="config")
 app.add_typer(models.app, name="models")
+app.command("doctor", short_help="Tell whether this machine can do the work.")(doctor.doctor)
 app.command("schema")(schema.schema)
 app.command("validate", short_help="Check the timelines in a folder.")(validate.validate)
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _SPOOL_BYTES = 4 * 1024 * 1024
+_MARK = "*"
+_MAX_WARNINGS = 5
 
 
 class Form(Protocol):
@@ -112,8 +114,8 @@ class TableForm:
                 self._console.print(line, style="bold")
             if listing.record is not None:
                 self._console.print(_table(listing))
-            if listing.record is not None and listing.error is not None:
-                self._console.print(f"partial: {_why(listing)}")
+            for line in _remarks(listing):
+                self._console.print(line)
         # rich fills every line up to the width of its table.
         self._text.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
 
@@ -136,7 +138,23 @@ def _head(listing: SceneListing) -> Iterator[str]:
         facts.append(f"{float(info.frame_rate):.4g} fps")
     if record.is_variable_frame_rate:
         facts.append("variable frame rate")
-    yield f"{name}: {', '.join(facts)}"
+    # What is not as it should be is told below the table, which may be long: here is a mark of it.
+    mark = f" {_MARK}" if any(_remarks(listing)) else ""
+    yield f"{name}: {', '.join(facts)}{mark}"
+
+
+def _remarks(listing: SceneListing) -> Iterator[str]:
+    """What the mark stands for: why the pictures end early, and what was said while they were read."""
+    record = listing.record
+    if record is None:
+        return
+    if listing.error is not None:
+        yield f"{_MARK} partial: {_why(listing)}"
+    warnings = list(dict.fromkeys((*record.info.warnings, *record.warnings)))
+    for warning in warnings[:_MAX_WARNINGS]:
+        yield f"{_MARK} {printable(warning)}"
+    if len(warnings) > _MAX_WARNINGS:
+        yield f"{_MARK} and {len(warnings) - _MAX_WARNINGS} more, which --json lists"
 
 
 def _why(listing: SceneListing) -> str:

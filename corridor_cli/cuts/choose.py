@@ -58,9 +58,10 @@ class CutFiles:
 
     def _choose_in_folder(self, folder: Path, videos: Sequence[VideoNames]) -> None:
         chosen: dict[Path, list[VideoNames]] = {}
+        listing = _Listing(folder)
         for video in videos:
             names = _names_in_folder(video)
-            found = [path for name in names if os.path.isfile(path := folder / name)]  # noqa: PTH113
+            found = listing.files(names, len(PurePosixPath(video.relative).stem))
             self._found[video.path] = found[0] if len(found) == 1 else _not_one(folder, names, found)
             for path in found:
                 chosen.setdefault(path, []).append(video)
@@ -117,6 +118,40 @@ class CutFiles:
                 self._found[video.path] = CutFileError(
                     f"{printable(path)}: {problem}", hint=f"Its path is {printable(video.path)}."
                 )
+
+
+class _Listing:
+    """The files below a folder, found by names whose endings may be in capitals: `A.MP4.CSV`, `a.EDL`."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._known: dict[str, dict[str, list[str]]] = {}
+
+    def files(self, names: Sequence[str], num_exact: int) -> list[Path]:
+        """The files called like one of the names, which are relative, in their order, then by letters.
+
+        The first `num_exact` letters must be as they are written: `a.mp4` and `A.mp4` are two videos.
+        """
+        found: list[Path] = []
+        for name in names:
+            parent, _, last = name.rpartition("/")
+            for there in self._spellings(parent).get(last.lower(), [last]):
+                path = self._root / parent / there
+                if there[:num_exact] == last[:num_exact] and os.path.isfile(path):  # noqa: PTH113
+                    found.append(path)
+        return list(dict.fromkeys(found))
+
+    def _spellings(self, parent: str) -> dict[str, list[str]]:
+        """The names in a folder by their small letters; nothing where it cannot be listed."""
+        if parent not in self._known:
+            known: dict[str, list[str]] = {}
+            try:
+                for name in sorted(os.listdir(self._root / parent)):  # noqa: PTH208
+                    known.setdefault(name.lower(), []).append(name)
+            except OSError:  # not there, or it may be looked into and not listed
+                known = {}
+            self._known[parent] = known
+        return self._known[parent]
 
 
 def _names_in_folder(video: VideoNames) -> list[str]:

@@ -31,6 +31,10 @@ class Event:
 def cuts_of(events: Sequence[Event], name: str) -> GivenCuts:
     """The cuts where events begin; those that fade in begin in the middle of it."""
     own = [event for event in events if event.source is not None]
+    if events and not own:
+        what = "1 event shows" if len(events) == 1 else f"{len(events)} events show"
+        note = f"{name}: its {what} only black or bars, which cut nothing: the video is one scene"
+        return GivenCuts(name, (), (note,))
     num_sources = max(len({event.source for event in own}), len({event.clip for event in own} - {None}))
     if num_sources > 1:
         first = min(event.record_in for event in events)

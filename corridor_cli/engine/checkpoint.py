@@ -66,19 +66,33 @@ def read_checkpoint(model: str | None, revision: str | None) -> CheckpointInfo:
     """
     if not model:
         raise ModelError("No model was given.", hint=HOW_TO_GET_A_MODEL)
-    if model == BUNDLED_MODEL or not is_hub_id(model):
-        return _read_folder(find_local_folder(model), model, None)
-    cached = find_cached_snapshot(model, revision)
-    if cached is not None:
-        try:
-            return _read_folder(cached, model, cached.name)
-        except ModelError:
-            if is_offline():
-                raise
+    try:
+        found = read_local_checkpoint(model, revision)
+        if found is not None:
+            return found
+    except ModelError:
+        if is_offline() or not is_hub_id(model):
+            raise
     if is_offline():
         raise ModelError(
             f"Model {model!r} is not in the local cache, and the network is off.", hint=HOW_TO_GET_A_MODEL
         )
+    return fetch_checkpoint(model, revision)
+
+
+def read_local_checkpoint(model: str, revision: str | None) -> CheckpointInfo | None:
+    """The facts of `model` as it lies on this machine; None for a hub repository that is not in the cache.
+
+    Raises `ModelError` when it is here and cannot be used, or is neither a folder nor a hub id.
+    """
+    if model == BUNDLED_MODEL or not is_hub_id(model):
+        return _read_folder(find_local_folder(model), model, None)
+    cached = find_cached_snapshot(model, revision)
+    return None if cached is None else _read_folder(cached, model, cached.name)
+
+
+def fetch_checkpoint(model: str, revision: str | None) -> CheckpointInfo:
+    """Fetch from the hub what the cache lacks of a repository, and read its facts. Raises `ModelError`."""
     folder = download_snapshot(model, revision, SMALL_PATTERNS)
     with _understanding(folder):
         config = _read_config(folder, model)

@@ -40,7 +40,7 @@ class FoundScene:
 
 
 class SceneFinder:
-    """Turns pushed frames into scenes. Holds at most `candidates.MAX_HELD` frames.
+    """Turns pushed frames into scenes. Holds at most `candidates.MAX_HELD` frames, fewer above 1080p.
 
     Frames must come with ascending indices and strictly ascending times, the first at index 0 and time 0.
     The same frames give the same scenes, whatever the pace and however many at once. `scores` hears what was

@@ -39,6 +39,7 @@ COMMANDS = [
     ["config", "init"],
     ["models"],
     ["models", "verify"],
+    ["doctor"],
     ["bench"],
     ["bench", "compare"],
 ]

@@ -354,6 +354,41 @@ def test_a_folder_holds_a_file_for_each_video(name: str, tmp_path: Path) -> None
         files.of(Path("/videos/d/b.mp4"))
 
 
+@pytest.mark.parametrize(
+    "name", ["d/A.MP4.CSV", "d/A.EDL", "d/A.mp4.Otio", "d/A.MP4.SCENES.CSV", "d/A-scenes.csv"]
+)
+def test_endings_may_be_in_capitals_and_names_are_as_they_are(name: str, tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / name).write_text("1\n")
+    files = CutFiles(tmp_path, videos("d/A.mp4", "d/a.mp4"))
+    assert files.of(Path("/videos/d/A.mp4")).path == str(tmp_path / name)
+    with pytest.raises(CutFileError, match="has no file of cuts for it"):
+        files.of(Path("/videos/d/a.mp4"))
+
+
+def test_two_spellings_of_an_ending_are_two_files(tmp_path: Path) -> None:
+    for name in ("a.CSV", "a.csv"):
+        (tmp_path / name).write_text("1\n")
+    if len(list(tmp_path.iterdir())) < 2:
+        pytest.skip("this disk does not tell capitals apart")
+    files = CutFiles(tmp_path, videos("a.mp4"))
+    with pytest.raises(CutFileError, match=r"several files of cuts for it: a\.CSV, a\.csv\. Keep one"):
+        files.of(Path("/videos/a.mp4"))
+
+
+def test_an_edit_list_of_black_alone_cuts_nothing_and_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "a.edl"
+    event = "001  BL  V  C  00:00:00:00 00:00:02:00 00:00:00:00 00:00:02:00\n"
+    assert times(path, event) == []
+    assert (
+        load(path)
+        .notes[0]
+        .endswith("its 1 event shows only black or bars, which cut nothing: the video is one scene")
+    )
+    path.write_text(event + event.replace("001", "002").replace("BL", "BARS"))
+    assert "its 2 events show only black" in load(path).notes[0]
+
+
 def test_two_files_for_a_video_and_two_videos_for_a_file(tmp_path: Path) -> None:
     for name in ("a.edl", "a.mp4.scenes.csv", "b.csv"):
         (tmp_path / name).write_text("1\n")

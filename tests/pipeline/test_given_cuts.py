@@ -224,6 +224,24 @@ def test_a_cut_that_is_left_out_is_told_at_once(folder: Path, told: Any, tmp_pat
     assert "cuts.csv: 1 cut lies behind the video's end at 2.800 s; the first is 60.000 s (line 2)" in err
 
 
+def test_an_edit_list_of_black_is_told_at_once_and_recorded(folder: Path, told: Any, tmp_path: Path) -> None:
+    cuts = tmp_path / "A.EDL"
+    cuts.write_text("TITLE: x\n001  BL  V  C  00:00:00:00 00:00:02:00 00:00:00:00 00:00:02:00\n")
+    said = "A.EDL: its 1 event shows only black or bars, which cut nothing: the video is one scene"
+    code, out, err = told("scenes", folder / "a.mp4", "--cuts", cuts)
+    assert code == ExitCode.OK
+    first, *_, last = out.splitlines()
+    assert first.startswith("a.mp4: 1 scene,")
+    assert first.endswith(" *")
+    assert last.startswith("* ")
+    assert last.endswith(said)
+    assert f"warning: a.mp4: {cuts}" in err
+    output = tmp_path / "out"
+    assert told("run", folder / "a.mp4", output, "--cuts", cuts, *echo_options(), "-q")[0] == ExitCode.OK
+    (document,) = documents(output).values()
+    assert document["source"]["reader"]["warnings"][0].endswith(said)
+
+
 def test_cuts_of_another_video_are_refused(folder: Path, told: Any, tmp_path: Path) -> None:
     (tmp_path / "cuts.csv").write_text("60\n70\n")
     code, out, _ = told("scenes", folder / "a.mp4", "--cuts", tmp_path / "cuts.csv", "--json", "-q")

@@ -355,6 +355,24 @@ def test_a_damaged_file_is_partial_and_recorded_as_such(folder: Path, told: Any,
     assert not json.loads(out)["videos"][0]["is_scan_reused"]
 
 
+def test_a_table_marks_what_was_damaged_and_says_it_below(told: Any, tmp_path: Path) -> None:
+    home = tmp_path / "in"
+    home.mkdir()
+    whole = clips.draw("h264.mp4", tmp_path)
+    shutil.copy(whole, home / "good.mp4")
+    clips.with_bad_packet(whole, home / "bad.mp4", 40)
+    clips.truncated(clips.draw("faststart.mp4", tmp_path), home / "cut.mp4", 0.7)
+    code, out, _ = told("scenes", home, "-q")
+    assert code == ExitCode.PARTIAL
+    bad, cut, good = out.removesuffix("\n").split("\n\n")
+    assert good.splitlines()[0].endswith("25 fps")
+    assert "\n*" not in good
+    assert bad.splitlines()[0].endswith("25 fps *")
+    assert any(line.startswith("* ") and "near 1." in line for line in bad.splitlines()), bad
+    assert cut.splitlines()[0].endswith("25 fps *")
+    assert any(line.startswith("* partial: ") for line in cut.splitlines()), cut
+
+
 @pytest.fixture(scope="module")
 def two(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A short video and one that takes a while."""
