@@ -15,7 +15,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from corridor_cli import __version__
-from corridor_cli.cli import bench_group, config, export, models, probe, run, scenes, schema, validate
+from corridor_cli.cli import bench_group, config, export, models, probe, run, scenes, schema, search, validate
 from corridor_cli.cli.options import ask_for_command
 from corridor_cli.cli.results import show
 from corridor_cli.errors import ExitCode, VlmtlError
@@ -42,6 +42,9 @@ app.command("probe", cls=probe.ProbeCommand, short_help="Tell what would be deco
 )
 app.add_typer(bench_group.app, name="bench")
 app.command("export", short_help="Write subtitles, chapters, edit lists or tables.")(export.export)
+app.command("search", cls=search.SearchCommand, short_help="Find scenes by what their captions say.")(
+    search.search
+)
 app.add_typer(config.app, name="config")
 app.add_typer(models.app, name="models")
 app.command("schema")(schema.schema)

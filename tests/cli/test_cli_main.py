@@ -32,6 +32,8 @@ COMMANDS = [
     ["schema"],
     ["validate"],
     ["export"],
+    ["search"],
+    ["show"],
     ["config"],
     ["config", "show"],
     ["config", "check"],
