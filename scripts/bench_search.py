@@ -35,7 +35,7 @@ from bench.telling import machine_facts, spread, table
 from corridor_cli.runners.search import answer
 from corridor_cli.timeline.exports.document import Video, read_video
 from corridor_cli.timeline.layout import OutputLayout
-from corridor_cli.timeline.search.index import add_timeline, create_tables, stamps_in
+from corridor_cli.timeline.search.index import add_timeline, create_tables, stamps_in, sum_up
 from corridor_cli.timeline.search.query import read_query
 from corridor_cli.timeline.search.refresh import open_to_read, open_to_write
 from corridor_cli.timeline.search.stamps import stamps_below
@@ -93,6 +93,7 @@ def fill(output: Path, num_scenes: int, words: list[str]) -> float:
             share = left // (len(stamps) - number)
             add_timeline(connection, relative, stamp, made_video(output, relative, share, texts))
             left -= share
+        sum_up(connection)
         connection.execute("COMMIT")
     return time.perf_counter() - started
 

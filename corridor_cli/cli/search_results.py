@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
-import re
 import shutil
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from corridor_cli.cli.tables import open_console
+from corridor_cli.cli.page import Page, one_line
 from corridor_cli.printable import encodable, printable, shell_word
 from corridor_cli.timeline.search.words import placed_words
 
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
 
 MAX_CAPTION_CHARS = 400
 """Of a longer caption the part around the first hit is shown."""
-_INDENT = "   "
 
 
 def report_as_json(report: SearchReport) -> str:
@@ -61,31 +58,17 @@ def report_text(report: SearchReport) -> str:
     """The scenes for people: within the width of a terminal, with the words that were asked for marked."""
     from rich.text import Text
 
-    text = io.StringIO()
-    console = open_console(text)
+    page = Page()
     for number, hit in enumerate(report.hits, start=1):
         start, end = hit.timecodes
         head = Text(f"{number}. ").append(printable(hit.video), style="bold")
-        head.append(f"  scene {hit.number}  {start}–{end}", style="cyan")
-        lines = [head, _caption(hit, report.query)]
+        page.line(head.append(f"  scene {hit.number}  {start}–{end}", style="cyan"))
+        page.line(_caption(hit, report.query), indent=3)
         if hit.picture:
-            lines.append(Text(f"picture  {printable(hit.picture)}", style="dim"))
-        lines.append(Text(f"open     {open_command(hit)}", style="dim"))
-        for place, line in enumerate(lines):
-            _print(console, line, _INDENT if place else "")
-        console.print()
-    return text.getvalue().rstrip("\n")
-
-
-def _print(console: Any, line: Text, indent: str) -> None:
-    """A line of text broken at the console's width; what follows its first line is indented."""
-    from rich.padding import Padding
-
-    # Paths and commands are for copying: the terminal breaks them, no line end gets into them.
-    if line.plain.startswith(("picture  ", "open     ")):
-        console.print(indent, line, sep="", soft_wrap=True)
-    else:
-        console.print(Padding(line, (0, 0, 0, len(indent)), expand=False))
+            page.line(f"picture  {printable(hit.picture)}", indent=3, style="dim", is_copied=True)
+        page.line(f"open     {open_command(hit)}", indent=3, style="dim", is_copied=True)
+        page.line()
+    return page.text
 
 
 def _caption(hit: SceneHit, query: Query) -> Text:
@@ -93,7 +76,7 @@ def _caption(hit: SceneHit, query: Query) -> Text:
 
     if hit.caption is None:
         return Text(f"(no caption: {hit.status})", style="dim")
-    caption = printable(re.sub(r"\s+", " ", hit.caption))
+    caption = one_line(hit.caption)
     marks = list(hit_places(caption, query))
     text = Text(caption)
     for start, end in marks:

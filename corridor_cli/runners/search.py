@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +21,8 @@ from corridor_cli.timeline.search.query import Query, read_query
 from corridor_cli.timeline.search.refresh import SearchIndex
 from corridor_cli.timeline.search.stamps import stamps_below
 from corridor_cli.timeline.timecode import timecode
+
+_MAGIC = re.compile(r"[*?[]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +128,7 @@ def answer(
     ranked = rank(connection, query, ranges, limit)
     hits = [_hit(connection, row, root) for row in ranked.rows]
     asked = time.perf_counter()
-    num_timelines, num_scenes = connection.execute(
-        "SELECT count(*), coalesce(sum(end_row - first_row), 0) FROM timelines"
-    ).fetchone()
+    num_timelines, num_scenes = connection.execute("SELECT num_timelines, num_scenes FROM about").fetchone()
     problems = connection.execute(
         "SELECT relative, problem FROM timelines WHERE problem IS NOT NULL ORDER BY relative"
     )
@@ -151,13 +152,15 @@ def answer(
 def _chosen_rows(connection: sqlite3.Connection, videos: Sequence[str]) -> list[Rows]:
     """The rows of the timelines that a pattern takes, sorted; those that touch are one."""
     if not videos:
-        return [(0, connection.execute("SELECT coalesce(max(end_row), 0) FROM timelines").fetchone()[0])]
+        return [(0, connection.execute("SELECT end_row FROM about").fetchone()[0])]
     chosen: list[Rows] = []
+    # Most paths are told apart by what stands before the first `*` of the patterns.
+    begins = tuple(os.fsencode(_MAGIC.split(each.strip("/"))[0]) if "/" in each else b"" for each in videos)
     files = connection.execute("SELECT relative, first_row, end_row FROM timelines ORDER BY first_row")
     for relative, first, end in files:
-        if is_included(os.fsdecode(relative).split("/"), videos):
-            begins = chosen.pop()[0] if chosen and chosen[-1][1] == first else first
-            chosen.append((begins, end))
+        if relative.startswith(begins) and is_included(os.fsdecode(relative).split("/"), videos):
+            start = chosen.pop()[0] if chosen and chosen[-1][1] == first else first
+            chosen.append((start, end))
     return chosen
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from export_samples import HOSTILE, document, write_document
 
+from corridor_cli.cli import page, tables
 from corridor_cli.cli.main import call
 from corridor_cli.cli.search_results import report_text
 from corridor_cli.errors import ExitCode
@@ -167,9 +168,8 @@ def test_how_it_is_shown(output: Path, capsys: Captured) -> None:
 
 
 def test_hits_are_marked_on_a_terminal(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from corridor_cli.cli import tables
-
     monkeypatch.setattr(tables, "is_terminal", lambda: True)
+    monkeypatch.setattr(page, "is_terminal", lambda: True)
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.delenv("NO_COLOR", raising=False)

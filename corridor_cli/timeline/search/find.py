@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from corridor_cli.timeline.search.index import num_words_in
 from corridor_cli.timeline.search.query import Query, Term, spaced
 
-MAX_RANKED = 2000
+MAX_RANKED = 1000
 CAPTION_WEIGHT, DETAILS_WEIGHT, VIDEO_WEIGHT = 1.0, 0.5, 0.25
 """A word of a caption says more of a scene than one of its attributes, or of the path of its video."""
 
@@ -74,8 +74,7 @@ class _Scale:
 
     def __init__(self, connection: sqlite3.Connection, terms: Sequence[Term]) -> None:
         self._num_scenes, num_words, self._end_row = connection.execute(
-            "SELECT coalesce(sum(end_row - first_row), 0), coalesce(sum(num_words), 0), "
-            "coalesce(max(end_row), 1) FROM timelines"
+            "SELECT num_scenes, num_words, end_row FROM about"
         ).fetchone()
         self._mean_words = num_words / self._num_scenes if self._num_scenes and num_words else 1.0
         self._terms = [(term, self._rarity(connection, term)) for term in terms]

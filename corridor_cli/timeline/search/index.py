@@ -1,5 +1,6 @@
 """The tables of the search index, and what is put into them of a timeline.
 
+    about      one row: the version, and sums of what follows, for they would take longer than a question
     timelines  one a file: its stamp, its scenes' rows, and what is wrong with it if it cannot be read
     scenes     one a scene, what a result shows
     words      FTS5, one row a scene under the same number: the words of its caption, of what else is said of
@@ -27,11 +28,15 @@ VERSION: Final = f"1 {unicodedata.unidata_version}"
 """Raise the number when the same timelines make other tables; how words are folded is Unicode's."""
 
 _TABLES = """
-CREATE TABLE about (version TEXT NOT NULL);
+CREATE TABLE about (
+    version TEXT NOT NULL, num_timelines INTEGER NOT NULL, num_scenes INTEGER NOT NULL,
+    num_words INTEGER NOT NULL, end_row INTEGER NOT NULL
+);
 CREATE TABLE timelines (
     id INTEGER PRIMARY KEY, relative BLOB NOT NULL UNIQUE, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
     problem TEXT, video TEXT, first_row INTEGER NOT NULL, end_row INTEGER NOT NULL, num_words INTEGER NOT NULL
 );
+CREATE INDEX problems ON timelines (relative) WHERE problem IS NOT NULL;
 CREATE TABLE scenes (
     row INTEGER PRIMARY KEY, timeline INTEGER NOT NULL, number INTEGER NOT NULL, start REAL NOT NULL,
     end REAL NOT NULL, status TEXT NOT NULL, caption TEXT, picture TEXT
@@ -60,7 +65,7 @@ def check_fts5(module: str = "fts5") -> None:
 def create_tables(connection: sqlite3.Connection) -> None:
     """Make the tables in an empty database."""
     connection.executescript(_TABLES)
-    connection.execute("INSERT INTO about VALUES (?)", (VERSION,))
+    connection.execute("INSERT INTO about VALUES (?, 0, 0, 0, 1)", (VERSION,))
 
 
 def is_current(connection: sqlite3.Connection) -> bool:
@@ -118,6 +123,15 @@ def _add_scenes(connection: sqlite3.Connection, timeline: int, first: int, video
     connection.executemany("INSERT INTO scenes VALUES (?, ?, ?, ?, ?, ?, ?, ?)", scenes)
     connection.executemany("INSERT INTO words (rowid, caption, details, video) VALUES (?, ?, ?, ?)", words)
     return num_words
+
+
+def sum_up(connection: sqlite3.Connection) -> None:
+    """Note the sums in `about`. To be called when timelines were put in or taken out."""
+    connection.execute(
+        "UPDATE about SET (num_timelines, num_scenes, num_words, end_row) = (SELECT count(*), "
+        "coalesce(sum(end_row - first_row), 0), coalesce(sum(num_words), 0), coalesce(max(end_row), 1) "
+        "FROM timelines)"
+    )
 
 
 def num_words_in(words: str) -> int:

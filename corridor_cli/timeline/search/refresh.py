@@ -28,6 +28,7 @@ from corridor_cli.timeline.search.index import (
     is_current,
     remove_timeline,
     stamps_in,
+    sum_up,
 )
 from corridor_cli.timeline.search.stamps import NO_STAMP, Stamp, stamps_below
 
@@ -152,6 +153,7 @@ class SearchIndex:
             # Whether a file can be read changes without its stamp: it is to be looked at again.
             is_out_of_reach = isinstance(video, TimelineError) and isinstance(video.__cause__, OSError)
             add_timeline(connection, relative, NO_STAMP if is_out_of_reach else stamps[relative], video)
+        sum_up(connection)
         connection.execute("COMMIT")
 
     def _read(self, relative: bytes) -> Video | TimelineError:
