@@ -19,7 +19,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from result_tables import engine, exports, media, sweep
+from result_tables import engine, exports, media, searches, sweep
 from result_tables.markdown import Result
 
 FOLDER = Path(__file__).parents[1] / "docs" / "benchmarks"
@@ -87,6 +87,12 @@ SECTIONS: Sections = (
         "`scripts/bench_export.py`: many timelines into one table.",
         exports.is_exports,
         exports.exports,
+    ),
+    (
+        "Searches",
+        "`scripts/bench_search.py`: questions to the index of many timelines.",
+        searches.is_searches,
+        searches.searches,
     ),
     ("Accelerators", "`scripts/gpu_check.sh`.", sweep.is_steps, sweep.steps),
 )

@@ -111,7 +111,7 @@ class Sweep:
         rows = relate(results, self._ceiling(info))
         verdict = judge(rows, plan.centre, plan.max_latency_ms)
         if info is not None and info.measurement_key is not None:
-            keep_profile(verdict, info.measurement_key)
+            keep_profile(verdict, rows, plan.centre, info.measurement_key)
         order = {_key(point): number for number, point in enumerate(plan.points)}
         return BenchDocument(
             schema="vlmtl.bench/1",

@@ -37,10 +37,15 @@ def judge(results: Sequence[PointResult], centre: Point, max_latency_ms: float |
     )
 
 
-def keep_profile(verdict: Verdict, measurement_key: str) -> None:
-    """Let `batch_size: auto` begin with the recommended one, for this machine, model and precision."""
+def keep_profile(verdict: Verdict, rows: Sequence[PointResult], centre: Point, measurement_key: str) -> None:
+    """Let `batch_size: auto` begin with the recommended one, for this machine, model and precision.
+
+    Not where fewer than two batch sizes were compared, or a repeat was far off: chance would be kept then.
+    """
+    compared = [row for row in rows if _is_of_centre(row, centre) and row.status == "measured"]
+    is_sure = len({_used(row) for row in compared}) > 1 and not any(row.is_noisy for row in compared)
     choice = verdict.recommended
-    if choice is not None:
+    if choice is not None and is_sure:
         table = {
             "batch_size": choice.batch_size,
             "frames_per_second": choice.frames_per_second,

@@ -26,10 +26,12 @@ from corridor_cli.cli import (
     run,
     scenes,
     schema,
+    search,
+    show,
     validate,
 )
 from corridor_cli.cli.options import ask_for_command
-from corridor_cli.cli.results import show
+from corridor_cli.cli.results import show as show_result
 from corridor_cli.errors import ExitCode, VlmtlError
 from corridor_cli.printable import printable
 
@@ -57,6 +59,10 @@ app.command("export", short_help="Write subtitles, chapters, edit lists or table
 app.command(
     "estimate", cls=estimate.EstimateCommand, short_help="Tell how long a run will take, before it is begun."
 )(estimate.estimate)
+app.command("search", cls=search.SearchCommand, short_help="Find scenes by what their captions say.")(
+    search.search
+)
+app.command("show", short_help="Print one timeline.")(show.show)
 app.add_typer(config.app, name="config")
 app.add_typer(models.app, name="models")
 app.command("doctor", short_help="Tell whether this machine can do the work.")(doctor.doctor)
@@ -70,7 +76,7 @@ def root(
     version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
 ) -> None:
     if version:
-        show(f"vlmtl {__version__}")
+        show_result(f"vlmtl {__version__}")
         raise typer.Exit
     ask_for_command(context)
 

@@ -3,7 +3,7 @@
     <relative>.timeline.json  <relative>.failed.json  <relative>.frames/s0001-first.jpg
     <relative>.srt (.vtt, .edl, …)  scenes.csv (.parquet, …)  hf/                      see exports/registry.py
     .vlmtl/lock  .vlmtl/scans/xx/<key>.json  .vlmtl/captions/xx/<key>.jsonl  .vlmtl/pictures/xx/<hash>.txt
-    .vlmtl/exports/xx/<hash>.json  .vlmtl/exports/tables.json
+    .vlmtl/exports/xx/<hash>.json  .vlmtl/exports/tables.json  .vlmtl/search.sqlite (.lock)
 
 `relative` is a source's path under its input, with the source's extension. Names in OUTPUT are always valid
 UTF-8 and leave room for a suffix. A name that cannot be kept (bytes that are not UTF-8, too long, or a folder
@@ -64,6 +64,16 @@ class OutputLayout:
     def batches(self) -> Path:
         """What each batch of the latest run cost, a JSON line each."""
         return self.state / "batches.jsonl"
+
+    @property
+    def search(self) -> Path:
+        """The index that `vlmtl search` keeps of the timelines."""
+        return self.state / "search.sqlite"
+
+    @property
+    def search_lock(self) -> Path:
+        """Held by who changes that index."""
+        return self.state / "search.lock"
 
     def timeline(self, relative: str) -> Path:
         """The document of a source that yielded scenes."""

@@ -78,11 +78,12 @@ def _check_file(path: Path, beside: set[str]) -> list[Problem] | None:
     try:
         timeline = read_timeline(data)
     except ValidationError as error:
-        return list(_explain(error))
+        return list(explain(error))
     return list(_check_beside(timeline, path, suffix, beside))
 
 
-def _explain(error: ValidationError) -> Iterator[Problem]:
+def explain(error: ValidationError) -> Iterator[Problem]:
+    """All that is wrong with a document that could not be read."""
     for each in error.errors(include_url=False):
         cause = each.get("ctx", {}).get("error")
         if isinstance(cause, InvariantError):

@@ -16,6 +16,7 @@ from corridor_cli.bench.measure import Effort
 from corridor_cli.bench.points import Point
 from corridor_cli.bench.prepare import frames_source
 from corridor_cli.bench.sweep import Sweep, SweepPlan
+from corridor_cli.bench.verdict import keep_profile
 from corridor_cli.config import LoadedSettings, load_settings
 from corridor_cli.config.sources import Override
 from corridor_cli.errors import UsageError
@@ -156,17 +157,43 @@ def test_the_bundled_model_is_measured_by_pass_and_against_its_ceiling(tmp_path:
     assert document.environment["model"] == "tiny"
 
 
-def test_auto_begins_with_what_was_recommended(tmp_path: Path) -> None:
+def test_auto_begins_with_what_was_kept(tmp_path: Path) -> None:
     settings = loaded("local")
     document = run(settings, plan(settings, "2"), tmp_path / "first")
+    key = document_key(tmp_path)
+    assert key is None, "one batch size was compared with nothing"
+    wanted = plan(settings, "1,2")
     assert document.verdict is not None
-    assert document.verdict.recommended is not None
-    cache = json.loads((tmp_path / "cache" / "vlmtl" / f"{BEST_BATCH}.json").read_text())
-    (key,) = cache
-    assert kept_measurement(BEST_BATCH, key)["batch_size"] == 2  # type: ignore[index]
-    auto = run(settings, plan(settings, "auto"), tmp_path / "second").points[0]
+    rows = run(settings, wanted, tmp_path / "second").points
+    calm = [each.model_copy(update={"is_noisy": False}) for each in rows]
+    keep_profile(document.verdict, calm, wanted.centre, measurement_key(tmp_path / "second"))
+    kept = kept_measurement(BEST_BATCH, measurement_key(tmp_path / "second"))
+    assert isinstance(kept, dict)
+    assert kept["batch_size"] == 2
+    auto = run(settings, plan(settings, "auto"), tmp_path / "third").points[0]
     assert auto.batch_size_used == 2
     assert any("vlmtl bench" in reason for reason in auto.reasons)
+
+
+def test_what_was_noisy_is_not_kept(tmp_path: Path) -> None:
+    settings = loaded("local")
+    wanted = plan(settings, "1,2")
+    document = run(settings, wanted, tmp_path / "out")
+    assert document.verdict is not None
+    rows = [each.model_copy(update={"is_noisy": True}) for each in document.points]
+    keep_profile(document.verdict, rows, wanted.centre, "elsewhere")
+    assert kept_measurement(BEST_BATCH, "elsewhere") is None
+
+
+def measurement_key(folder: Path) -> str:
+    """The name under which the sweep's engine keeps what is measured."""
+    lines = map(json.loads, (folder / "points.jsonl").read_text().splitlines())
+    key: str = next(line["engine"]["measurement_key"] for line in lines if "engine" in line)
+    return key
+
+
+def document_key(tmp_path: Path) -> object:
+    return kept_measurement(BEST_BATCH, measurement_key(tmp_path / "first"))
 
 
 def test_a_sweep_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:

@@ -33,6 +33,8 @@ COMMANDS = [
     ["schema"],
     ["validate"],
     ["export"],
+    ["search"],
+    ["show"],
     ["config"],
     ["config", "show"],
     ["config", "check"],
