@@ -105,6 +105,8 @@ def test_ctrl_c_keeps_the_points_and_says_how_to_go_on(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        # A test run in the background ignores it, and a child would, too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     points = out / "points.jsonl"
     deadline = time.monotonic() + 60

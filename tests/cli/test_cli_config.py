@@ -60,7 +60,7 @@ def test_json_holds_source_settings_and_origins(capsys: pytest.CaptureFixture[st
     assert call(["config", "show", "-c", "my.yaml", "--json"]) == ExitCode.OK
     shown = json.loads(capsys.readouterr().out)
     assert shown["source"] == "my.yaml"
-    assert shown["settings"]["output"] == {"indent": 4, "fsync": True}
+    assert shown["settings"]["output"] == {"indent": 4, "fsync": True, "exports": []}
     assert shown["origins"]["output.indent"] == "my.yaml:2"
     assert shown["origins"]["output.fsync"] == "default"
 

@@ -70,6 +70,7 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "errors.max_failures": (NEITHER, 3),
     "output.indent": (NEITHER, 0),
     "output.fsync": (NEITHER, False),
+    "output.exports": (NEITHER, ("srt",)),
     "logging.level": (NEITHER, "debug"),
     "logging.format": (NEITHER, "json"),
     "logging.progress_seconds": (NEITHER, 1.0),
