@@ -38,6 +38,8 @@ COMMANDS = [
     ["config", "init"],
     ["models"],
     ["models", "verify"],
+    ["models", "list"],
+    ["models", "pull"],
     ["doctor"],
     ["bench"],
     ["bench", "compare"],
