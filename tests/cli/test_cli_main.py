@@ -41,6 +41,7 @@ COMMANDS = [
     ["models", "list"],
     ["models", "pull"],
     ["doctor"],
+    ["completion"],
     ["bench"],
     ["bench", "compare"],
 ]
