@@ -21,6 +21,8 @@ _SWEEP = "sweep"
 class BenchGroup(TyperGroup):
     """Hands the command line to the sweep unless its first word is the name of another command."""
 
+    default_command = _SWEEP
+
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
         """The context of the sweep itself, so that its usage and its errors say `vlmtl bench`."""
         others = self.commands.keys() - {_SWEEP}

@@ -17,6 +17,7 @@ import typer
 from corridor_cli import __version__
 from corridor_cli.cli import (
     bench_group,
+    completion,
     config,
     doctor,
     estimate,
@@ -68,6 +69,9 @@ app.add_typer(models.app, name="models")
 app.command("doctor", short_help="Tell whether this machine can do the work.")(doctor.doctor)
 app.command("schema")(schema.schema)
 app.command("validate", short_help="Check the timelines in a folder.")(validate.validate)
+
+
+app.command("completion", short_help="Print a script for completion in a shell.")(completion.completion)
 
 
 @app.callback(invoke_without_command=True)

@@ -1,4 +1,4 @@
-"""`vlmtl models`: what can be said about a model before it is trusted with work."""
+"""`vlmtl models`: which there are, how one is fetched, and whether it may be trusted with work."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
+from corridor_cli.cli.model_files import list_models, pull
 from corridor_cli.cli.options import ask_for_command
 from corridor_cli.cli.results import show
 from corridor_cli.errors import CheckFailedError, UsageError
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
     from corridor_cli.engine.verify import FrameComparison
     from corridor_cli.runners.verify import VerifyReport
 
-app = typer.Typer(help="Check a model before it is trusted with work.", rich_markup_mode=None)
+app = typer.Typer(help="List, fetch and check models.", rich_markup_mode=None)
 app.callback(invoke_without_command=True)(ask_for_command)
+app.command("list", short_help="List the models on this machine.")(list_models)
+app.command("pull", short_help="Fetch a model from the Hugging Face hub.")(pull)
 
 _PRECISIONS = get_args(Precision)
 _WIDTH = 80

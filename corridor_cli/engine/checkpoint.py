@@ -91,6 +91,17 @@ def read_local_checkpoint(model: str, revision: str | None) -> CheckpointInfo | 
     return None if cached is None else _read_folder(cached, model, cached.name)
 
 
+def read_snapshot(folder: Path, model: str) -> CheckpointInfo:
+    """The facts of the snapshot of a hub repository, a folder called by its commit. Raises `ModelError`."""
+    return _read_folder(folder, model, folder.name)
+
+
+def looks_usable(config: Json) -> bool:
+    """Whether a config is that of a model which turns pictures and text into text."""
+    architecture = _architecture(config)
+    return architecture in (ARCHITECTURE, _ORIGINAL_ARCHITECTURE) or takes_pictures(config, architecture)
+
+
 def fetch_checkpoint(model: str, revision: str | None) -> CheckpointInfo:
     """Fetch from the hub what the cache lacks of a repository, and read its facts. Raises `ModelError`."""
     folder = download_snapshot(model, revision, SMALL_PATTERNS)
@@ -154,12 +165,11 @@ def _read_config(folder: Path, model: str) -> Json:
     if not config:
         hint = "Is this the folder of a checkpoint?" if folder.is_dir() else HOW_TO_GET_A_MODEL
         raise ModelError(f"{folder} has no config.json.", hint=hint)
-    architecture = _architecture(config)
-    if architecture in (ARCHITECTURE, _ORIGINAL_ARCHITECTURE) or takes_pictures(config, architecture):
+    if looks_usable(config):
         return config
     raise ModelError(
-        f"Model {model!r} is {architecture!r}, which takes no pictures; an InternVL model is wanted, or "
-        "another that turns pictures and text into text.",
+        f"Model {model!r} is {_architecture(config)!r}, which takes no pictures; an InternVL model is "
+        "wanted, or another that turns pictures and text into text.",
         hint=HOW_TO_GET_A_MODEL,
     )
 

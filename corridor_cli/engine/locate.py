@@ -6,12 +6,14 @@ local cache cannot answer and `HF_HUB_OFFLINE` does not forbid it.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from importlib import resources
 from pathlib import Path
 
-from corridor_cli.errors import ModelError
+from corridor_cli.errors import ModelError, StorageError
+from corridor_cli.printable import printable
 
 BUNDLED_MODEL = "tiny"
 HOW_TO_GET_A_MODEL = (
@@ -21,6 +23,15 @@ HOW_TO_GET_A_MODEL = (
 SMALL_PATTERNS = ["*.json", "*.jinja", "merges.txt", "vocab.txt", "tokenizer.model"]
 DATA_PATTERNS = [*SMALL_PATTERNS, "*.safetensors"]
 
+_DISK_ERRORS = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOTDIR,
+    errno.EEXIST,
+}
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
@@ -71,7 +82,8 @@ def find_cached_snapshot(model: str, revision: str | None) -> Path | None:
 def download_snapshot(model: str, revision: str | None, patterns: list[str]) -> Path:
     """Fetch the files that match `patterns` into the local cache and return the snapshot's folder.
 
-    Raises `ModelError` when the hub cannot be reached, the repository is not there, or is not open to us.
+    Raises `ModelError` when the hub cannot be reached, the repository is not there, or is not open to us, and
+    `StorageError` when the cache cannot be written.
     """
     from huggingface_hub import errors as hub
     from huggingface_hub import snapshot_download
@@ -87,6 +99,12 @@ def download_snapshot(model: str, revision: str | None, patterns: list[str]) -> 
     except hub.RepositoryNotFoundError as error:
         raise ModelError(f"Model {model!r} was not found on the hub.", hint=HOW_TO_GET_A_MODEL) from error
     except (OSError, hub.HFValidationError, transport_error) as error:
+        if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
+            raise StorageError(
+                f"Model {model!r} cannot be written to {printable(error.filename or 'the cache')}: "
+                f"{error.strerror}.",
+                hint="Make room, or set HF_HOME to another folder; files that are whole are kept.",
+            ) from error
         raise ModelError(
             f"Model {model!r} is not on this machine and could not be fetched ({type(error).__name__}).",
             hint=f"Check the name and the network. {HOW_TO_GET_A_MODEL}",

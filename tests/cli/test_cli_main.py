@@ -41,7 +41,10 @@ COMMANDS = [
     ["config", "init"],
     ["models"],
     ["models", "verify"],
+    ["models", "list"],
+    ["models", "pull"],
     ["doctor"],
+    ["completion"],
     ["bench"],
     ["bench", "compare"],
 ]
