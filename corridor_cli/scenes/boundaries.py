@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from corridor_cli.records import Transition
 from corridor_cli.scenes.detectors.base import Detector, Look, SceneStart
+from corridor_cli.scenes.mixtures import Mixture, MixtureFinder
 from corridor_cli.scenes.transitions import Blend, Instant, TransitionFinder
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class BoundaryFinder:
         self._cuts: deque[SceneStart] = deque()
         self._fade_out: Blend | None = None
         self._last_blend = (-1, -1)
+        self._mixtures = MixtureFinder()
+        self._waiting: deque[Mixture] = deque()
         self._last = SceneStart(0, Fraction(0), "start")
 
     @property
@@ -51,7 +54,9 @@ class BoundaryFinder:
         if self._cuts:
             settled = min(settled, self._cuts[0].frame_index)
         if self._blends is not None:
-            settled = min(settled, self._blends.settled)
+            settled = min(settled, self._blends.settled, self._mixtures.settled)
+        if self._waiting:
+            settled = min(settled, self._waiting[0].start.frame_index)
         if self._fade_out is not None:
             settled = min(settled, self._fade_out.start.frame_index)
         return settled
@@ -61,10 +66,17 @@ class BoundaryFinder:
         self._cuts += self._detector.push(look)
         found: list[SceneStart] = []
         if self._blends is not None:
+            self._waiting += self._mixtures.push(look)
             found += self._settle_blends(self._blends.push(look))
             if self._has_waited(look.time):
                 found += self._settle_fade_out()
-        return found + self._release_cuts()
+        found += self._release_cuts()
+        # A cut inside is told by then, and counts for more.
+        while self._waiting and self._waiting[0].end.frame_index < self._detector.settled:
+            if self._is_claimed(self._waiting[0]):
+                break
+            found += self._settle_mixture(self._waiting.popleft())
+        return found
 
     def finish(self, end: Fraction) -> list[SceneStart]:
         """The boundaries still open when the frames end. A fade out into the end opens no scene."""
@@ -73,6 +85,8 @@ class BoundaryFinder:
         if self._blends is not None:
             found += self._settle_blends(self._blends.close())
             found += self._release_cuts()
+            self._waiting += self._mixtures.close()
+            found += self._settle_mixtures_before(self._waiting[-1].end.frame_index + 1 if self._waiting else 0)
         if self._fade_out is not None:
             if end - self._fade_out.end.time > MAX_HOLD:
                 found += self._settle_fade_out()
@@ -83,6 +97,7 @@ class BoundaryFinder:
     def _settle_blends(self, blends: list[Blend]) -> list[SceneStart]:
         found: list[SceneStart] = []
         for blend in blends:
+            found += self._settle_mixtures_before(blend.start.frame_index)
             self._last_blend = (blend.start.frame_index, blend.end.frame_index)
             if blend.direction == "in":
                 found += self._settle_fade_in(blend)
@@ -93,6 +108,35 @@ class BoundaryFinder:
             else:
                 found += self._open_scene("dissolve", blend.start, blend.end)
         return found
+
+    def _settle_mixtures_before(self, frame_index: int) -> list[SceneStart]:
+        found: list[SceneStart] = []
+        while self._waiting and self._waiting[0].middle.frame_index < frame_index:
+            found += self._settle_mixture(self._waiting.popleft())
+        return found
+
+    def _is_claimed(self, mixture: Mixture) -> bool:
+        """Whether what is being seen of a blend may be this mixture."""
+        seen = self._blends.open if self._blends is not None else None
+        return seen is not None and seen[0].frame_index < mixture.end.frame_index
+
+    def _settle_mixture(self, mixture: Mixture) -> list[SceneStart]:
+        """A mixture where nothing else was found is a dissolve."""
+        if self._is_known(mixture):
+            return []
+        found = self._settle_fade_out()
+        return found + self._open_scene("dissolve", mixture.start, mixture.end)
+
+    def _is_known(self, mixture: Mixture) -> bool:
+        if self._last.frame_index > mixture.start.frame_index:
+            return True
+        spans = [(change.start, change.end) for change in self.transitions[-2:]]
+        if self._fade_out is not None:
+            spans.append((self._fade_out.start.time, self._fade_out.end.time))
+        return any(
+            start <= mixture.middle.time <= end or mixture.start.time <= (start + end) / 2 <= mixture.end.time
+            for start, end in spans
+        )
 
     def _settle_fade_in(self, blend: Blend) -> list[SceneStart]:
         out = self._fade_out
@@ -129,6 +173,10 @@ class BoundaryFinder:
             self._cuts.popleft()
             if self._blends is not None and seen is not None and seen[1].frame_index < cut.frame_index:
                 found += self._settle_blends(self._blends.close())
+            mixture = self._mixtures.open
+            if mixture is not None and mixture.end.frame_index < cut.frame_index:
+                self._waiting += self._mixtures.close()
+            found += self._settle_mixtures_before(cut.frame_index)
             found += self._settle_cut(cut)
         return found
 
