@@ -27,8 +27,7 @@ from scenes_set.files import Recipe, draw, read_labels, recipes
 
 from corridor_cli.media.open_reader import open_reader
 from corridor_cli.scenes.looks import LookMaker
-from corridor_cli.scenes.mixture_chance import MAX_DEVIATION
-from corridor_cli.scenes.mixture_terms import FEATURES, TERMS, Numbers, terms_of
+from corridor_cli.scenes.mixture_terms import FEATURES, MAX_DEVIATION, TERMS, Numbers, terms_of
 from corridor_cli.scenes.mixture_windows import MixtureWindow, WindowMeter
 from corridor_cli.settings import DecodeSettings
 
@@ -55,7 +54,7 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def measure(recipe: Recipe, folder: Path, videos: Path | None) -> tuple[Numbers, Numbers]:
-    """The features of all windows of a file that are or are not dissolves: (n, 16), and 1 or 0: (n)."""
+    """The features of all windows of a file that are or are not dissolves: (n, 17), and 1 or 0: (n)."""
     path = draw(recipe, folder, videos)
     labels = [each for each in read_labels(path)["labels"] if each["kind"] != "cut"]
     looks, meter = LookMaker(), WindowMeter()
@@ -110,7 +109,7 @@ def as_module(means: Numbers, deviations: Numbers, weights: Numbers, bias: float
     ]
     return "\n".join(
         [
-            '"""The weights of `mixture_chance.py`, written by `scripts/train_mixtures.py`: not to be edited."""',
+            '"""The weights of `mixture_chance.py`; `scripts/train_mixtures.py` writes them."""',
             "",
             "# Mean, standard deviation and weight of each term.",
             "WEIGHTS = {",

@@ -2,7 +2,8 @@
 
 A dissolve opens one at its midpoint. A fade beside a boundary (or the start or end of the video), with at
 most `MAX_HOLD` of plain colour between, belongs to that boundary and opens none; a fade out that is followed
-by a fade in is one transition. A blend with a cut inside opens one scene, not two.
+by a fade in is one transition. A blend with a cut inside opens one scene, not two. A mixture is a dissolve
+where neither a cut nor a blend was found, so it is settled after them.
 """
 
 from __future__ import annotations
@@ -85,8 +86,7 @@ class BoundaryFinder:
         if self._blends is not None:
             found += self._settle_blends(self._blends.close())
             found += self._release_cuts()
-            self._waiting += self._mixtures.close()
-            found += self._settle_mixtures_before(self._waiting[-1].end.frame_index + 1 if self._waiting else 0)
+            found += self._settle_last_mixtures()
         if self._fade_out is not None:
             if end - self._fade_out.end.time > MAX_HOLD:
                 found += self._settle_fade_out()
@@ -115,6 +115,12 @@ class BoundaryFinder:
             found += self._settle_mixture(self._waiting.popleft())
         return found
 
+    def _settle_last_mixtures(self) -> list[SceneStart]:
+        self._waiting += self._mixtures.close()
+        found = [start for mixture in self._waiting for start in self._settle_mixture(mixture)]
+        self._waiting.clear()
+        return found
+
     def _is_claimed(self, mixture: Mixture) -> bool:
         """Whether what is being seen of a blend may be this mixture."""
         seen = self._blends.open if self._blends is not None else None
@@ -128,15 +134,22 @@ class BoundaryFinder:
         return found + self._open_scene("dissolve", mixture.start, mixture.end)
 
     def _is_known(self, mixture: Mixture) -> bool:
-        if self._last.frame_index > mixture.start.frame_index:
+        if self._has_begun_inside(mixture):
             return True
-        spans = [(change.start, change.end) for change in self.transitions[-2:]]
+        fades = [(change.start, change.end) for change in self.transitions[-2:] if change.kind == "fade"]
         if self._fade_out is not None:
-            spans.append((self._fade_out.start.time, self._fade_out.end.time))
+            fades.append((self._fade_out.start.time, self._fade_out.end.time))
+        # Between its two halves a fade looks like a mixture, too.
+        if any(mixture.start.time < end and start < mixture.end.time for start, end in fades):
+            return True
         return any(
-            start <= mixture.middle.time <= end or mixture.start.time <= (start + end) / 2 <= mixture.end.time
-            for start, end in spans
+            change.start <= mixture.middle.time <= change.end
+            or mixture.start.time <= (change.start + change.end) / 2 <= mixture.end.time
+            for change in self.transitions[-2:]
         )
+
+    def _has_begun_inside(self, mixture: Mixture) -> bool:
+        return self._last.frame_index > mixture.start.frame_index
 
     def _settle_fade_in(self, blend: Blend) -> list[SceneStart]:
         out = self._fade_out

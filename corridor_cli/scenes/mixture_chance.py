@@ -6,11 +6,8 @@ from math import exp
 
 import numpy as np
 
-from corridor_cli.scenes.mixture_terms import TERMS, Numbers, terms_of
+from corridor_cli.scenes.mixture_terms import MAX_DEVIATION, TERMS, Numbers, terms_of
 from corridor_cli.scenes.mixture_weights import BIAS, WEIGHTS
-
-# So far from the mean, in standard deviations, a term counts.
-MAX_DEVIATION = 5.0
 
 _MEANS, _DEVIATIONS, _WEIGHTS = np.array([WEIGHTS[name] for name in TERMS]).T
 

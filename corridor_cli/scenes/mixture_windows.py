@@ -16,8 +16,19 @@ import numpy as np
 
 from corridor_cli.scenes.blend_kinds import correlation
 from corridor_cli.scenes.detectors.base import Look
+from corridor_cli.scenes.mixture_measures import (
+    PLANE_WEIGHTS,
+    beside_the_line,
+    block_sags,
+    found_in,
+    line_between,
+    mean_squares,
+    moments,
+    sag_of,
+    textures,
+)
 from corridor_cli.scenes.mixture_terms import Numbers
-from corridor_cli.scenes.thumbs import HEIGHT, SCALE, WIDTH, Thumb
+from corridor_cli.scenes.thumbs import HEIGHT, WIDTH, Thumb
 from corridor_cli.scenes.transitions import MIN_SPACING, Instant
 
 # In thumbs: 0.4 to 1.6 s at 25 frames/s.
@@ -30,16 +41,13 @@ MIN_LOSS = 0.1
 MIN_SAG, MAX_SAG = 0.4, 2.0
 MAX_MISFIT = 0.15
 MAX_JUMP = 0.4
+MAX_RESIDUAL = 0.4
 
 _NUM_KEPT = LENGTHS[0] + 1
 _CAPACITY = 3 * _NUM_KEPT
 _PLANE_SIZE = HEIGHT * WIDTH
-_LEVELS = float(SCALE * SCALE)
-_PLANE_WEIGHTS = np.array([1.0, 2.0, 2.0]) / 3
-_BLOCK_HEIGHT, _BLOCK_WIDTH = 6, 8
 _LENGTHS = np.array(LENGTHS)
-# The middle of a picture, which is looked for anywhere in another one.
-_TOP, _LEFT = 4, 8
+_ZOOMS = (1.35, 1.75)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,30 +106,37 @@ class Rows:
         self._rows = np.zeros((_CAPACITY, 3 * _PLANE_SIZE), np.float64)
         # Variance, step since the row before, texture, three means; in levels and their squares.
         self._facts = np.zeros((_CAPACITY, 6), np.float64)
-        self.count = 0
+        self.count = self._num_measured = 0
 
     def push(self, thumb: Thumb) -> None:
         """Take the next thumb."""
         if self.count == len(self._rows):
             self._rows[:_NUM_KEPT] = self._rows[-_NUM_KEPT:]
+            self._measure()
             self._facts[:_NUM_KEPT] = self._facts[-_NUM_KEPT:]
-            self.count = _NUM_KEPT
-        row = self._rows[self.count]
-        row[:] = thumb.reshape(-1)
-        step = 0.0
-        if self.count:
-            step = _mean_square((row - self._rows[self.count - 1]).reshape(3, -1))
-        means, variance = _moments(row.reshape(1, 3, -1))
-        facts = self._facts[self.count]
-        facts[0], facts[1], facts[2], facts[3:] = variance[0], step, _texture(thumb[0]), means[0]
+            self.count = self._num_measured = _NUM_KEPT
+        self._rows[self.count] = thumb.reshape(-1)
         self.count += 1
 
     def clear(self) -> None:
         """Forget all."""
-        self.count = 0
+        self.count = self._num_measured = 0
+
+    def _measure(self) -> None:
+        """The facts of the rows pushed since the last time: of two in one go for little more than of one."""
+        first, end = self._num_measured, self.count
+        rows, facts = self._rows[first:end], self._facts[first:end]
+        # Before the first row there is none: it is compared with itself.
+        before = self._rows[max(first - 1, 0) : end - 1] if first else np.concatenate([rows[:1], rows[:-1]])
+        planes = rows.reshape(len(rows), 3, -1)
+        facts[:, 3:], facts[:, 0] = moments(planes)
+        facts[:, 1] = mean_squares((rows - before).reshape(len(rows), 3, -1))
+        facts[:, 2] = textures(planes[:, 0].reshape(-1, HEIGHT, WIDTH))
+        self._num_measured = end
 
     def windows(self) -> list[int]:
         """The lengths of the windows ending here in which contrast sags as a mixture's might."""
+        self._measure()
         lengths = _LENGTHS[self.count > _LENGTHS]
         if not len(lengths):
             return []
@@ -141,24 +156,26 @@ class Rows:
         now = self.count - 1
         rows, facts = self._rows[now - length : now + 1], self._facts[now - length : now + 1]
         way = rows[-1] - rows[0]
-        full = _mean_square(way.reshape(3, -1))
+        full = float(mean_squares(way.reshape(1, 3, -1))[0])
         if full < MIN_DIFFERENCE:
             return None
         variance, steps = facts[:, 0], facts[1:, 1]
         jump = float(steps.max()) / full
-        detail = max(float(_moments(way.reshape(1, 3, -1))[1][0]), 1.0)
-        sag, misfit = _sag(variance, detail)
+        detail = max(float(moments(way.reshape(1, 3, -1))[1][0]), 1.0)
+        sag, misfit = sag_of(variance, detail)
         if jump > MAX_JUMP or not MIN_SAG < sag < MAX_SAG or misfit > MAX_MISFIT:
+            return None
+        residual, lag = beside_the_line(rows, way)
+        if residual > MAX_RESIDUAL:
             return None
         half = length // 2
         first, second = (
             min(max(self._part_sag(now - length + a, now - length + b), -1.0), 3.0)
             for a, b in ((0, half), (half, length))
         )
-        bend = (facts[1:-1, 3:] - _line(facts[:, 3:])) ** 2 @ _PLANE_WEIGHTS
-        residual, lag = _projected(rows, way)
+        bend = (facts[1:-1, 3:] - line_between(facts[:, 3:])) ** 2 @ PLANE_WEIGHTS
         lumas = rows[[0, half, length], :_PLANE_SIZE]
-        without, block_sag = _blocks(lumas)
+        without, block_sag = block_sags(lumas)
         texture = facts[:, 2]
         ends = sorted((float(variance[0]), float(variance[-1])))
         return np.array(
@@ -175,7 +192,8 @@ class Rows:
                 without,
                 block_sag,
                 correlation(lumas[0], lumas[2]),
-                max(_search(lumas[0], lumas[2]), _search(lumas[2], lumas[0])),
+                found_in(lumas[0], lumas[2], 1.0),
+                max(found_in(lumas[0], lumas[2], scale) for scale in _ZOOMS),
                 1 - texture[half] / max((texture[0] + texture[-1]) / 2, 1.0),
                 np.log(ends[0]),
                 np.log(ends[1]),
@@ -184,74 +202,4 @@ class Rows:
 
     def _part_sag(self, start: int, end: int) -> float:
         way = (self._rows[end] - self._rows[start]).reshape(1, 3, -1)
-        return _sag(self._facts[start : end + 1, 0], max(float(_moments(way)[1][0]), 1.0))[0]
-
-
-def _moments(rows: Numbers) -> tuple[Numbers, Numbers]:
-    """Of (n, 3, pixels): the means of the planes (n, 3) in levels, and the weighted variance (n) in their
-    squares. The sums are exact."""
-    sums, squares = rows.sum(axis=2), np.einsum("npk,npk->np", rows, rows)
-    variances = (_PLANE_SIZE * squares - sums * sums) / (_PLANE_SIZE * _PLANE_SIZE * _LEVELS)
-    return sums / (_PLANE_SIZE * SCALE), variances @ _PLANE_WEIGHTS
-
-
-def _mean_square(difference: Numbers) -> float:
-    squares = np.einsum("pk,pk->p", difference, difference) / (_PLANE_SIZE * _LEVELS)
-    return float(squares @ _PLANE_WEIGHTS)
-
-
-def _texture(luma: Thumb) -> float:
-    across, down = np.diff(luma, axis=1).astype(np.int64), np.diff(luma, axis=0).astype(np.int64)
-    return float((across * across).mean() + (down * down).mean()) / _LEVELS
-
-
-def _line(values: Numbers) -> Numbers:
-    """The straight line between the first and the last, without them."""
-    weights = np.arange(1, len(values) - 1) / (len(values) - 1)
-    if values.ndim == 2:
-        weights = weights[:, None]
-    line: Numbers = (1 - weights) * values[0] + weights * values[-1]
-    return line
-
-
-def _sag(variance: Numbers, detail: float) -> tuple[float, float]:
-    """By how much of what a mixture's would the variance lies below its line, and the misfit."""
-    weights = np.arange(1, len(variance) - 1) / (len(variance) - 1)
-    expected = weights * (1 - weights)
-    below = (_line(variance) - variance[1:-1]) / detail
-    sag = float(below @ expected) / float(expected @ expected)
-    return sag, float(np.sqrt(((below - sag * expected) ** 2).mean()))
-
-
-def _projected(rows: Numbers, way: Numbers) -> tuple[float, float]:
-    """What is left beside the line from end to end, and how far the places on it are from even ones."""
-    length = float(way @ way)
-    inner = rows[1:-1] - rows[0]
-    places = inner @ way / length
-    squares = np.einsum("ij,ij->i", inner, inner) / length - places**2
-    even = np.arange(1, len(rows) - 1) / (len(rows) - 1)
-    residual = float(np.sqrt(np.maximum(squares, 0)).mean())
-    return residual, float(np.sqrt(((places - even) ** 2).mean()))
-
-
-def _blocks(lumas: Numbers) -> tuple[float, float]:
-    """Of twelve blocks at the ends and the middle: the share in which contrast does not sag, and the median
-    sag."""
-    across, down = WIDTH // _BLOCK_WIDTH, HEIGHT // _BLOCK_HEIGHT
-    blocks = lumas.reshape(3, down, _BLOCK_HEIGHT, across, _BLOCK_WIDTH).transpose(0, 1, 3, 2, 4)
-    blocks = blocks.reshape(3, down * across, -1) / SCALE
-    start, half, end = blocks.var(axis=2)
-    detail = np.maximum((blocks[2] - blocks[0]).var(axis=1), 16.0)
-    sags = 4 * ((start + end) / 2 - half) / detail
-    return float((sags < 0.2).mean()), float(np.clip(np.median(sags), -1, 3))
-
-
-def _search(picture: Numbers, other: Numbers) -> float:
-    """How well the middle of one picture is found anywhere in another, -1 to 1."""
-    part = picture.reshape(HEIGHT, WIDTH)[_TOP : HEIGHT - _TOP, _LEFT : WIDTH - _LEFT]
-    part = part - part.mean()
-    views = np.lib.stride_tricks.sliding_window_view(other.reshape(HEIGHT, WIDTH), part.shape)
-    sums, squares = np.einsum("abij->ab", views), np.einsum("abij,abij->ab", views, views)
-    scale = (squares - sums * sums / part.size) * float((part * part).sum())
-    likeness = np.einsum("abij,ij->ab", views, part) / np.sqrt(np.maximum(scale, 1.0))
-    return float(likeness.max())
+        return sag_of(self._facts[start : end + 1, 0], max(float(moments(way)[1][0]), 1.0))[0]

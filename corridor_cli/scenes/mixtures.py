@@ -9,7 +9,7 @@ from corridor_cli.scenes.mixture_chance import chance
 from corridor_cli.scenes.mixture_windows import WindowMeter
 from corridor_cli.scenes.transitions import Instant
 
-MIN_CHANCE = 0.95
+MIN_CHANCE = 0.97
 # So many windows in a row without a likely one.
 CLOSE_AFTER = 4
 
