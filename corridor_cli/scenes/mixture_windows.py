@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from corridor_cli.scenes.blend_kinds import correlation
+from corridor_cli.scenes.blend_kinds import MAX_CORRELATION, correlation
 from corridor_cli.scenes.detectors.base import Look
 from corridor_cli.scenes.mixture_measures import (
     PLANE_WEIGHTS,
@@ -166,7 +166,8 @@ class Rows:
         if jump > MAX_JUMP or not MIN_SAG < sag < MAX_SAG or misfit > MAX_MISFIT:
             return None
         residual, lag = beside_the_line(rows, way)
-        if residual > MAX_RESIDUAL:
+        likeness = correlation(rows[0, :_PLANE_SIZE], rows[-1, :_PLANE_SIZE])
+        if residual > MAX_RESIDUAL or likeness > MAX_CORRELATION:
             return None
         half = length // 2
         first, second = (
@@ -191,7 +192,7 @@ class Rows:
                 lag,
                 without,
                 block_sag,
-                correlation(lumas[0], lumas[2]),
+                likeness,
                 found_in(lumas[0], lumas[2], 1.0),
                 max(found_in(lumas[0], lumas[2], scale) for scale in _ZOOMS),
                 1 - texture[half] / max((texture[0] + texture[-1]) / 2, 1.0),

@@ -51,6 +51,18 @@ def test_a_pan_is_no_mixture(seed: int, step: int) -> None:
     assert all(chance(each.features) < MIN_CHANCE for each in measured(moving(seed, 120, step)))
 
 
+def test_a_title_on_a_pan_is_no_mixture() -> None:
+    pictures = panned(3, 0.5)
+    for index, picture in enumerate(pictures):
+        share = min(max((index - 40) / 20, 0), 1)
+        titled = picture.copy()
+        titled[0, 24:36, 16:112] += share * (235 - titled[0, 24:36, 16:112])
+        pictures[index] = titled
+
+    assert all(chance(each.features) < MIN_CHANCE for each in measured(pictures))
+    assert starts(find_all(at_rate(pictures, 25))[1]) == []
+
+
 def test_a_cut_after_a_dissolve_between_pans_opens_its_own_scene() -> None:
     pictures = blend(panned(3, 1), panned(4, 1), 24)[:125]
 
