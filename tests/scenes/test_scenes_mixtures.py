@@ -51,8 +51,8 @@ def test_a_pan_is_no_mixture(seed: int, step: int) -> None:
     assert all(chance(each.features) < MIN_CHANCE for each in measured(moving(seed, 120, step)))
 
 
-def test_a_title_on_a_pan_is_no_mixture() -> None:
-    pictures = panned(3, 0.5)
+def test_a_title_on_a_slow_pan_is_no_mixture() -> None:
+    pictures = panned(3, 0.25)
     for index, picture in enumerate(pictures):
         share = min(max((index - 40) / 20, 0), 1)
         titled = picture.copy()
