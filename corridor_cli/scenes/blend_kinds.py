@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from corridor_cli.scenes.thumbs import Thumb, cut_distance, is_flat
 
 Direction = Literal["in", "out", "across"]
+Luma = NDArray[np.int16] | NDArray[np.float64]
 
 # The whole of a blend must be as large as a cut, and longer than what a whip pan blurs into.
 MIN_DISTANCE = 10.0
@@ -80,7 +81,7 @@ def _contrast_loss(thumbs: Sequence[Thumb], weights: NDArray[np.float64]) -> flo
     return 1 - half / max(float(expected), 1.0)
 
 
-def correlation(before: NDArray[np.int16], after: NDArray[np.int16]) -> float:
+def correlation(before: Luma, after: Luma) -> float:
     """How far `after` is a straight line of `before` (two planes), -1 to 1, leaving out what fits worst."""
     x, y = before.reshape(-1).astype(np.float64), after.reshape(-1).astype(np.float64)
     kept = np.ones(x.size, np.bool_)
