@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from corridor_cli.scenes.mixture_terms import Numbers
 from corridor_cli.scenes.thumbs import HEIGHT, SCALE, WIDTH
@@ -17,6 +18,26 @@ _MIN_BLOCK_DETAIL = 16.0
 _MIN_BLOCK_SAG = 0.2
 # The middle of a picture, which is looked for anywhere in another one.
 _PART_HEIGHT, _PART_WIDTH = 10, 16
+_PART_SIZE = _PART_HEIGHT * _PART_WIDTH
+_SCALES = (1.0, 1.35, 1.75)
+
+
+def _places(count: int, size: int, scale: float) -> NDArray[np.int64]:
+    """`count` places around the middle of `size`, `scale` apart."""
+    places = (np.arange(count) - (count - 1) / 2) * scale + (size - 1) / 2
+    nearest: NDArray[np.int64] = np.rint(places).astype(np.int64)
+    return nearest
+
+
+# For each scale the places of its part in a row of luma.
+_PARTS = np.array(
+    [
+        np.add.outer(
+            _places(_PART_HEIGHT, HEIGHT, scale) * WIDTH, _places(_PART_WIDTH, WIDTH, scale)
+        ).reshape(-1)
+        for scale in _SCALES
+    ]
+)
 
 
 def moments(rows: Numbers) -> tuple[Numbers, Numbers]:
@@ -83,22 +104,22 @@ def block_sags(lumas: Numbers) -> tuple[float, float]:
     return float((sags < _MIN_BLOCK_SAG).mean()), float(np.clip(np.median(sags), -1, 3))
 
 
-def found_in(a: Numbers, b: Numbers, scale: float) -> float:
-    """How well the middle of one of two pictures, shrunk by `scale`, is found anywhere in the other one,
-    -1 to 1: what a camera that moves or zooms leaves of a picture."""
-    first, second = a.reshape(HEIGHT, WIDTH), b.reshape(HEIGHT, WIDTH)
-    return max(_search(first, second, scale), _search(second, first, scale))
+def found_in(a: Numbers, b: Numbers) -> tuple[float, float]:
+    """How well the middle of one of two pictures is found anywhere in the other one, -1 to 1, as it is and
+    shrunk: what a camera that moves, and one that zooms, leaves of a picture."""
+    likeness = np.maximum(_search(a, b), _search(b, a))
+    return float(likeness[0]), float(likeness[1:].max())
 
 
-def _search(picture: Numbers, other: Numbers, scale: float) -> float:
-    rows, columns = (
-        np.rint((np.arange(count) - (count - 1) / 2) * scale + (size - 1) / 2).astype(np.int64)
-        for count, size in ((_PART_HEIGHT, HEIGHT), (_PART_WIDTH, WIDTH))
-    )
-    part = picture[rows][:, columns]
-    part = part - part.mean()
-    views = np.lib.stride_tricks.sliding_window_view(other, part.shape)
-    sums, squares = np.einsum("abij->ab", views), np.einsum("abij,abij->ab", views, views)
-    spread = (squares - sums * sums / part.size) * float((part * part).sum())
-    likeness = np.einsum("abij,ij->ab", views, part) / np.sqrt(np.maximum(spread, 1.0))
-    return float(likeness.max())
+def _search(picture: Numbers, other: Numbers) -> Numbers:
+    """The best likeness of each of the `_SCALES`. All sums are exact."""
+    parts = picture[_PARTS]
+    views = np.lib.stride_tricks.sliding_window_view(
+        other.reshape(HEIGHT, WIDTH), (_PART_HEIGHT, _PART_WIDTH)
+    ).reshape(-1, _PART_SIZE)
+    part_sums, view_sums = parts.sum(axis=1)[:, None], views.sum(axis=1)
+    products = parts @ views.T - part_sums * view_sums / _PART_SIZE
+    part_squares = np.einsum("sk,sk->s", parts, parts)[:, None] - part_sums * part_sums / _PART_SIZE
+    view_squares = np.einsum("vk,vk->v", views, views) - view_sums * view_sums / _PART_SIZE
+    best: Numbers = (products / np.sqrt(np.maximum(part_squares * view_squares, 1.0))).max(axis=1)
+    return best

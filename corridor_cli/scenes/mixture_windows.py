@@ -47,7 +47,6 @@ _NUM_KEPT = LENGTHS[0] + 1
 _CAPACITY = 3 * _NUM_KEPT
 _PLANE_SIZE = HEIGHT * WIDTH
 _LENGTHS = np.array(LENGTHS)
-_ZOOMS = (1.35, 1.75)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +192,7 @@ class Rows:
                 without,
                 block_sag,
                 likeness,
-                found_in(lumas[0], lumas[2], 1.0),
-                max(found_in(lumas[0], lumas[2], scale) for scale in _ZOOMS),
+                *found_in(lumas[0], lumas[2]),
                 1 - texture[half] / max((texture[0] + texture[-1]) / 2, 1.0),
                 np.log(ends[0]),
                 np.log(ends[1]),
