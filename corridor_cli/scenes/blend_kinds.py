@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from corridor_cli.scenes.thumbs import Thumb, cut_distance, is_flat
 
 Direction = Literal["in", "out", "across"]
+Luma = NDArray[np.int16] | NDArray[np.float64]
 
 # The whole of a blend must be as large as a cut, and longer than what a whip pan blurs into.
 MIN_DISTANCE = 10.0
@@ -55,7 +56,7 @@ def is_new_picture(before: Thumb, after: Thumb) -> bool:
     """
     if is_flat(before, PLAIN_DEVIATION) or is_flat(after, PLAIN_DEVIATION):
         return False
-    return _correlation(before[0], after[0]) <= MAX_CORRELATION
+    return correlation(before[0], after[0]) <= MAX_CORRELATION
 
 
 def _is_mixture(thumbs: Sequence[Thumb]) -> bool:
@@ -80,8 +81,8 @@ def _contrast_loss(thumbs: Sequence[Thumb], weights: NDArray[np.float64]) -> flo
     return 1 - half / max(float(expected), 1.0)
 
 
-def _correlation(before: NDArray[np.int16], after: NDArray[np.int16]) -> float:
-    """How far `after` is a straight line of `before`, -1 to 1, leaving out what fits worst."""
+def correlation(before: Luma, after: Luma) -> float:
+    """How far `after` is a straight line of `before` (two planes), -1 to 1, leaving out what fits worst."""
     x, y = before.reshape(-1).astype(np.float64), after.reshape(-1).astype(np.float64)
     kept = np.ones(x.size, np.bool_)
     last_fitting = int(FITTING_SHARE * (x.size - 1))

@@ -2,7 +2,8 @@
 
 A dissolve opens one at its midpoint. A fade beside a boundary (or the start or end of the video), with at
 most `MAX_HOLD` of plain colour between, belongs to that boundary and opens none; a fade out that is followed
-by a fade in is one transition. A blend with a cut inside opens one scene, not two.
+by a fade in is one transition. A blend with a cut inside opens one scene, not two. A mixture is a dissolve
+where neither a cut nor a blend was found, so it is settled after them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from corridor_cli.records import Transition
 from corridor_cli.scenes.detectors.base import Detector, Look, SceneStart
+from corridor_cli.scenes.mixtures import Mixture, MixtureFinder
 from corridor_cli.scenes.transitions import Blend, Instant, TransitionFinder
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ class BoundaryFinder:
         self._cuts: deque[SceneStart] = deque()
         self._fade_out: Blend | None = None
         self._last_blend = (-1, -1)
+        self._mixtures = MixtureFinder()
+        self._waiting: deque[Mixture] = deque()
         self._last = SceneStart(0, Fraction(0), "start")
 
     @property
@@ -51,7 +55,9 @@ class BoundaryFinder:
         if self._cuts:
             settled = min(settled, self._cuts[0].frame_index)
         if self._blends is not None:
-            settled = min(settled, self._blends.settled)
+            settled = min(settled, self._blends.settled, self._mixtures.settled)
+        if self._waiting:
+            settled = min(settled, self._waiting[0].start.frame_index)
         if self._fade_out is not None:
             settled = min(settled, self._fade_out.start.frame_index)
         return settled
@@ -61,10 +67,17 @@ class BoundaryFinder:
         self._cuts += self._detector.push(look)
         found: list[SceneStart] = []
         if self._blends is not None:
+            self._waiting += self._mixtures.push(look)
             found += self._settle_blends(self._blends.push(look))
             if self._has_waited(look.time):
                 found += self._settle_fade_out()
-        return found + self._release_cuts()
+        found += self._release_cuts()
+        # A cut inside is told by then, and counts for more.
+        while self._waiting and self._waiting[0].end.frame_index < self._detector.settled:
+            if self._is_claimed(self._waiting[0]):
+                break
+            found += self._settle_mixture(self._waiting.popleft())
+        return found
 
     def finish(self, end: Fraction) -> list[SceneStart]:
         """The boundaries still open when the frames end. A fade out into the end opens no scene."""
@@ -73,6 +86,7 @@ class BoundaryFinder:
         if self._blends is not None:
             found += self._settle_blends(self._blends.close())
             found += self._release_cuts()
+            found += self._settle_last_mixtures()
         if self._fade_out is not None:
             if end - self._fade_out.end.time > MAX_HOLD:
                 found += self._settle_fade_out()
@@ -83,6 +97,7 @@ class BoundaryFinder:
     def _settle_blends(self, blends: list[Blend]) -> list[SceneStart]:
         found: list[SceneStart] = []
         for blend in blends:
+            found += self._settle_mixtures_before(blend.start.frame_index)
             self._last_blend = (blend.start.frame_index, blend.end.frame_index)
             if blend.direction == "in":
                 found += self._settle_fade_in(blend)
@@ -93,6 +108,48 @@ class BoundaryFinder:
             else:
                 found += self._open_scene("dissolve", blend.start, blend.end)
         return found
+
+    def _settle_mixtures_before(self, frame_index: int) -> list[SceneStart]:
+        found: list[SceneStart] = []
+        while self._waiting and self._waiting[0].middle.frame_index < frame_index:
+            found += self._settle_mixture(self._waiting.popleft())
+        return found
+
+    def _settle_last_mixtures(self) -> list[SceneStart]:
+        self._waiting += self._mixtures.close()
+        found = [start for mixture in self._waiting for start in self._settle_mixture(mixture)]
+        self._waiting.clear()
+        return found
+
+    def _is_claimed(self, mixture: Mixture) -> bool:
+        """Whether what is being seen of a blend may be this mixture."""
+        seen = self._blends.open if self._blends is not None else None
+        return seen is not None and seen[0].frame_index < mixture.end.frame_index
+
+    def _settle_mixture(self, mixture: Mixture) -> list[SceneStart]:
+        """A mixture where nothing else was found is a dissolve."""
+        if self._is_known(mixture):
+            return []
+        found = self._settle_fade_out()
+        return found + self._open_scene("dissolve", mixture.start, mixture.end)
+
+    def _is_known(self, mixture: Mixture) -> bool:
+        if self._has_begun_inside(mixture):
+            return True
+        fades = [(change.start, change.end) for change in self.transitions[-2:] if change.kind == "fade"]
+        if self._fade_out is not None:
+            fades.append((self._fade_out.start.time, self._fade_out.end.time))
+        # Between its two halves a fade looks like a mixture, too.
+        if any(mixture.start.time < end and start < mixture.end.time for start, end in fades):
+            return True
+        return any(
+            change.start <= mixture.middle.time <= change.end
+            or mixture.start.time <= (change.start + change.end) / 2 <= mixture.end.time
+            for change in self.transitions[-2:]
+        )
+
+    def _has_begun_inside(self, mixture: Mixture) -> bool:
+        return self._last.frame_index > mixture.start.frame_index
 
     def _settle_fade_in(self, blend: Blend) -> list[SceneStart]:
         out = self._fade_out
@@ -129,6 +186,10 @@ class BoundaryFinder:
             self._cuts.popleft()
             if self._blends is not None and seen is not None and seen[1].frame_index < cut.frame_index:
                 found += self._settle_blends(self._blends.close())
+            mixture = self._mixtures.open
+            if mixture is not None and mixture.end.frame_index < cut.frame_index:
+                self._waiting += self._mixtures.close()
+            found += self._settle_mixtures_before(cut.frame_index)
             found += self._settle_cut(cut)
         return found
 

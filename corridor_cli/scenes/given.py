@@ -14,6 +14,7 @@ from corridor_cli.scenes.candidates import Candidate, CandidateStore
 
 if TYPE_CHECKING:
     from corridor_cli.scenes.detectors.base import Look, SceneStart
+    from corridor_cli.scenes.mixtures import Mixture
     from corridor_cli.scenes.transitions import Instant
 
 # As long as the detector adaptive takes to decide: a short dissolve around the cut is seen by then, a long
@@ -39,6 +40,7 @@ class GivenBoundaries(BoundaryFinder):
         if self._blends is not None:
             self._settle_blends(self._blends.close())
         self._settle_fade_out()
+        self._settle_last_mixtures()
         self._is_over = True
         return super().finish(end)
 
@@ -57,8 +59,16 @@ class GivenBoundaries(BoundaryFinder):
         if seen is not None and seen[1].frame_index < cut.frame_index:
             self._settle_blends(self._blends.close())
             seen = None
-        is_inside = seen is not None and seen[0].frame_index < cut.frame_index
+        starts = [each.start.frame_index for each in self._waiting]
+        if seen is not None:
+            starts.append(seen[0].frame_index)
+        if self._mixtures.open is not None:
+            starts.append(self._mixtures.open.start.frame_index)
+        is_inside = any(start < cut.frame_index for start in starts)
         return is_inside or self._fade_out is not None
+
+    def _has_begun_inside(self, mixture: Mixture) -> bool:
+        return False
 
     def _open_scene(self, kind: Kind, start: Instant, end: Instant) -> list[SceneStart]:
         self._record(kind, start, end)

@@ -63,6 +63,11 @@ def cut_distance(a: Thumb, b: Thumb) -> float:
     return (y + 2 * u + 2 * v) / 3
 
 
+def mean_luma(thumb: Thumb) -> float:
+    """The mean of Y, in levels."""
+    return int(thumb[0].sum(dtype=np.int64)) / (SCALE * WIDTH * HEIGHT)
+
+
 def look_distance(a: Thumb, b: Thumb) -> float:
     """ΔY + ΔU + ΔV: about the mean absolute difference of the two pictures in RGB, used for duplicates."""
     return sum(plane_distances(a, b))

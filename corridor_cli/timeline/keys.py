@@ -25,7 +25,7 @@ from hashlib import blake2b
 
 from corridor_cli.settings import FrameSettings, Settings
 
-SCANNER_VERSION = 3
+SCANNER_VERSION = 4
 """Raise it when the same file and settings give other scenes or other picks than before."""
 
 KEYFRAME_SCANNER_VERSION = 2

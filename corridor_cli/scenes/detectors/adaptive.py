@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from corridor_cli.scenes.blend_kinds import is_new_picture
+from corridor_cli.scenes.blend_kinds import MAX_CORRELATION, correlation, is_new_picture
 from corridor_cli.scenes.detectors.base import Look, SceneStart, exact_seconds
-from corridor_cli.scenes.thumbs import Thumb, cut_distance
+from corridor_cli.scenes.thumbs import Thumb, cut_distance, mean_luma
 
 if TYPE_CHECKING:
     from corridor_cli.scenes.scores import ScoreLog
@@ -32,6 +32,10 @@ GUARD_FRAMES = 3
 MAX_GUARD_FRAMES = 30
 GUARD_SECONDS = Fraction(1, 4)
 RETURN_SHARE = 0.3
+# In a fade or a zoom the picture before a flash does not come back, but half of the new light goes: of so
+# many levels of luma, on a picture that stays the same one.
+MIN_FLASH_RISE = 6.0
+FADING_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +172,10 @@ class AdaptiveDetector:
 
     def _is_flash(self, position: int) -> bool:
         before, after = self._recent[position - 1], self._recent[position]
+        flash_end = self._light_goes(before, position)
+        if flash_end is not None:
+            self._flash_end = flash_end
+            return True
         jump = cut_distance(before.thumb, after.thumb)
         if jump < STILL_SCORE:
             return False
@@ -186,6 +194,21 @@ class AdaptiveDetector:
                     self._flash_end = other.frame_index
                 return True
         return False
+
+    def _light_goes(self, before: _Change, position: int) -> int | None:
+        """Where the light of a flash that begins at `position` has gone; None where there is none."""
+        after = self._recent[position]
+        lit = mean_luma(after.thumb)
+        rise = lit - mean_luma(before.thumb)
+        if rise < MIN_FLASH_RISE or correlation(before.thumb[0], after.thumb[0]) <= MAX_CORRELATION:
+            return None
+        for at in range(position + 1, len(self._recent)):
+            other = self._recent[at]
+            if not _is_near(at - position, other.time - after.time):
+                return None
+            if lit - mean_luma(other.thumb) >= FADING_SHARE * rise:
+                return other.frame_index
+        return None
 
 
 def _is_near(num_frames: int, seconds: Fraction) -> bool:

@@ -1,0 +1,113 @@
+"""Dissolves between pictures that move, and what moves and is none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scenes_pictures import Picture, at_rate, blend, find_all, moving, plain, scenery, starts, still, window
+
+from corridor_cli.records import ScanFrame
+from corridor_cli.scenes.looks import LookMaker
+from corridor_cli.scenes.mixture_chance import chance
+from corridor_cli.scenes.mixture_terms import FEATURES, TERMS, terms_of
+from corridor_cli.scenes.mixture_weights import WEIGHTS
+from corridor_cli.scenes.mixture_windows import LENGTHS, MixtureWindow, WindowMeter
+from corridor_cli.scenes.mixtures import MIN_CHANCE
+
+
+def panned(seed: int, step: float, *, is_back: bool = False) -> list[Picture]:
+    """A camera that pans over a wide picture for 110 frames."""
+    wide = scenery(seed, 72, 512)
+    pictures = [window(wide, int(index * step)) for index in range(110)]
+    return pictures[::-1] if is_back else pictures
+
+
+def measured(pictures: list[Picture]) -> list[MixtureWindow]:
+    """All windows that are measured of these pictures at 25 frames/s."""
+    looks, meter = LookMaker(), WindowMeter()
+    frames: list[ScanFrame] = [*at_rate(pictures, 25)]
+    return [window for look in looks.look_at(frames) for window in meter.push(look) or []]
+
+
+@pytest.mark.parametrize(
+    ("seed", "step", "count", "is_back"),
+    [(3, 1, 24, False), (3, 2, 24, True), (3, 1.5, 36, False), (1, 1, 36, True), (7, 1.5, 24, True)],
+)
+def test_a_dissolve_between_pans_is_found(seed: int, step: float, count: int, is_back: bool) -> None:
+    frames = at_rate(blend(panned(seed, step), panned(seed + 1, step, is_back=is_back), count), 25)
+
+    finder, found = find_all(frames)
+    [start] = starts(found)
+    [change] = finder.transitions
+    assert found[1].scene.boundary == "transition"
+    assert 110 - count <= start <= 110
+    assert change.kind == "dissolve"
+    assert change.start < found[1].scene.start < change.end
+
+
+@pytest.mark.parametrize("seed", range(1, 9))
+@pytest.mark.parametrize("step", [1, 2, 3, 4, 6])
+def test_a_pan_is_no_mixture(seed: int, step: int) -> None:
+    assert all(chance(each.features) < MIN_CHANCE for each in measured(moving(seed, 120, step)))
+
+
+def test_a_title_on_a_slow_pan_is_no_mixture() -> None:
+    pictures = panned(3, 0.25)
+    for index, picture in enumerate(pictures):
+        share = min(max((index - 40) / 20, 0), 1)
+        titled = picture.copy()
+        titled[0, 24:36, 16:112] += share * (235 - titled[0, 24:36, 16:112])
+        pictures[index] = titled
+
+    assert all(chance(each.features) < MIN_CHANCE for each in measured(pictures))
+    assert starts(find_all(at_rate(pictures, 25))[1]) == []
+
+
+def test_a_cut_after_a_dissolve_between_pans_opens_its_own_scene() -> None:
+    pictures = blend(panned(3, 1), panned(4, 1), 24)[:125]
+
+    first, second = starts(find_all(at_rate([*pictures, *still(5, 30)], 25))[1])
+    assert 86 <= first <= 110
+    assert second == 125
+
+
+def test_a_perfect_mixture_sags_by_one_in_each_half() -> None:
+    windows = measured(blend(still(1, 60), still(2, 60), 41))
+
+    whole = [each for each in windows if each.start.frame_index >= 19 and each.end.frame_index <= 60]
+    assert {each.end.frame_index - each.start.frame_index for each in whole} >= set(LENGTHS[:3])
+    for each in whole:
+        values = dict(zip(FEATURES, each.features, strict=True))
+        assert values["misfit"] < 0.02
+        assert values["residual"] < 0.03
+        assert values["block_sag"] == pytest.approx(1, abs=0.2)
+        assert chance(each.features) > MIN_CHANCE
+    longest = dict(zip(FEATURES, max(whole, key=lambda each: each.features[0]).features, strict=True))
+    assert longest["sag_first"] == pytest.approx(1, abs=0.1)
+    assert longest["sag_second"] == pytest.approx(1, abs=0.1)
+
+
+def test_no_window_leads_over_frames_that_were_left_out() -> None:
+    frames = at_rate(blend(still(1, 60), still(2, 60), 41), 25)
+    looks, meter = LookMaker(), WindowMeter()
+
+    kept: list[ScanFrame] = [frame for frame in frames if frame.index != 40]
+    windows = [window for look in looks.look_at(kept) for window in meter.push(look) or []]
+    assert windows
+    assert not any(each.start.frame_index < 40 < each.end.frame_index for each in windows)
+
+
+def test_each_term_has_a_weight_and_one_window_is_as_good_as_many() -> None:
+    assert tuple(WEIGHTS) == TERMS
+    many = np.random.default_rng(1).normal(0, 1, (5, len(FEATURES)))
+    assert terms_of(many).shape == (5, len(TERMS))
+    assert np.array_equal(terms_of(many)[3], terms_of(many[3]))
+
+
+def test_a_flash_in_a_fade_opens_no_scene() -> None:
+    faded = blend(moving(1, 80), plain(16, 30), 20)
+    white = np.array([255, 128, 128])[:, None, None]
+    lit = [(picture + white) / 2 for picture in faded[63:65]]
+    pictures = [*faded[:63], *lit, *faded[65:], *moving(2, 60)]
+
+    assert len(starts(find_all(at_rate(pictures))[1])) == 1
