@@ -232,3 +232,12 @@ def test_a_check_that_breaks_is_a_result_and_the_others_are_made() -> None:
     assert (result.check, result.holds) == ("tiles", False)
     assert result.figure == "broke: RuntimeError: CUDA error: no kernel image"
     assert attempt("one", lambda: Result("one", True, "fine")) == [Result("one", True, "fine")]
+
+
+def test_every_kind_of_question_is_asked() -> None:
+    code, out, err = run_script("bench_search.py", "--scenes", "3000", "--timelines", "200", "--rounds", "1")
+    assert code == 0, err
+    document = json.loads(out.splitlines()[-1])
+    assert (document["scenes"], document["questions"]) == (3000, 14 * 20)
+    assert set(document["seconds"]) == set(document["cpu_seconds"])
+    assert 0 < document["seconds"]["all"]["median"] <= document["seconds"]["all"]["p95"]

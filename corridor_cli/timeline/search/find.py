@@ -1,7 +1,7 @@
 """The scenes that answer a question, best first.
 
 Ranked by BM25 as FTS5's own `bm25()` does it, but computed here: that one walks the whole list of every word
-of the question, half a second for two frequent words among a million scenes. Here at most `MAX_RANKED`
+of the question, a second for a frequent word among a million scenes. Here at most `MAX_RANKED`
 scenes of a question are looked at; where more answer, it asks for words so frequent that no order among them
 says much, and the result tells that the best were chosen among the first.
 """
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from corridor_cli.timeline.search.index import num_words_in
 from corridor_cli.timeline.search.query import Query, Term, spaced
 
-MAX_RANKED = 1000
+MAX_RANKED = 500
 CAPTION_WEIGHT, DETAILS_WEIGHT, VIDEO_WEIGHT = 1.0, 0.5, 0.25
 """A word of a caption says more of a scene than one of its attributes, or of the path of its video."""
 
@@ -77,7 +77,9 @@ class _Scale:
             "SELECT num_scenes, num_words, end_row FROM about"
         ).fetchone()
         self._mean_words = num_words / self._num_scenes if self._num_scenes and num_words else 1.0
-        self._terms = [(term, self._rarity(connection, term)) for term in terms]
+        # Of a single term every score has the same share: it changes no order.
+        is_alone = len(terms) == 1
+        self._terms = [(term, 1.0 if is_alone else self._rarity(connection, term)) for term in terms]
 
     def _rarity(self, connection: sqlite3.Connection, term: Term) -> float:
         """The logarithm of how rare the term is; of a frequent one estimated from where it stands densely."""
