@@ -22,9 +22,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from corridor_cli.runners.other_work import OtherWork
-
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from corridor_cli.runners.other_work import OtherWork  # noqa: E402
+
 CHECK_FAILED = 8
 FINISHED = (0, 3)
 

@@ -231,7 +231,8 @@ def _cost(
     mean_tokens = sum(tokens) / len(tokens)
     spread = relative_deviation(tokens, [1.0] * len(tokens)) if mean_tokens else 0.0
     by_picture = (_UNKNOWN_SPREAD if spread is None else spread) / math.sqrt(min(num_frames, len(tokens)))
-    by_stretch = stretch_deviation(seconds, batch_size) if each_seconds is None else by_picture
+    few = _UNKNOWN_SPREAD / math.sqrt(len(tokens))
+    by_stretch = stretch_deviation(seconds, batch_size) if each_seconds is None else few
     return CaptionCost(
         Amount(each, each * math.hypot(by_picture, by_stretch)),
         Amount(mean_tokens, mean_tokens * by_picture),

@@ -12,7 +12,7 @@ from corridor_cli.runners.amounts import Amount, effective_number, relative_devi
 from corridor_cli.runners.looks import Kind, Look, VideoFacts
 
 # The same run, repeated on a quiet machine, took up to a tenth longer: docs/benchmarks.
-_MIN_DEVIATION = 0.05
+MIN_DEVIATION = 0.05
 # Where the sample has no two looks to compare, nothing in it says how far off it may be.
 _UNKNOWN_SPREAD = 0.3
 
@@ -73,7 +73,7 @@ def forecast_decoding(
         (seconds * speeds[kind].spread / math.sqrt(speeds[kind].num_looks or 1.0)) ** 2
         for kind, seconds in together.items()
     )
-    whole = Amount(sum(of_each), math.sqrt(alone + shared)).at_least_off(max(_MIN_DEVIATION, other_work / 2))
+    whole = Amount(sum(of_each), math.sqrt(alone + shared)).at_least_off(max(MIN_DEVIATION, other_work / 2))
     return Decoding(tuple(of_each), whole, speeds, to_open)
 
 

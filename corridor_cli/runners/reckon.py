@@ -11,7 +11,7 @@ from corridor_cli.runners.amounts import Amount
 from corridor_cli.runners.caption_trial import Trial
 from corridor_cli.runners.estimate_material import Material, Unopened
 from corridor_cli.runners.forecast import Disk, Machine, RunTime, StartUp, forecast_disk, forecast_run
-from corridor_cli.runners.forecast_decoding import Decoding, forecast_decoding, makespan
+from corridor_cli.runners.forecast_decoding import MIN_DEVIATION, Decoding, forecast_decoding, makespan
 from corridor_cli.runners.forecast_scenes import Scenes, forecast_scenes
 from corridor_cli.runners.looks import Look
 from corridor_cli.runners.workers import WorkerPlan
@@ -112,8 +112,10 @@ def reckon(
     captioning = None
     machine = Machine(estimate.num_cpus, estimate.workers.num_workers)
     if trial is not None:
-        captioning = scenes.captions * trial.cost.seconds
         machine = replace(machine, model_threads=_model_threads(trial, estimate.num_cpus))
+        disturbed = estimate.other_work / 2 if machine.model_threads else 0.0
+        each = trial.cost.seconds.at_least_off(max(MIN_DEVIATION, disturbed))
+        captioning = scenes.captions * each
         tokens, start = scenes.captions * trial.cost.tokens, _with_model(estimate, scenes, trial)
         estimate = replace(estimate, output_tokens=tokens, start=start)
     core_seconds = decoding.all.expected

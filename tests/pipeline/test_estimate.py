@@ -13,6 +13,7 @@ from runs import draw_scenes, echo_options, run, start, wait_until_gone
 
 from corridor_cli.cli.main import call
 from corridor_cli.errors import ExitCode
+from corridor_cli.runners import caption_trial
 from corridor_cli.runners import estimate as runner
 from tests import clips
 
@@ -167,6 +168,17 @@ def test_the_bundled_model_is_measured(videos: Path, capsys: pytest.CaptureFixtu
     assert captioning["devices_until_decoding"] is None, "there is only one processor"
     assert found["output_tokens"]["expected"] > found["captions"]["expected"]
     assert found["start"]["model_seconds"] > 0
+
+
+def test_a_model_too_slow_for_full_batches_is_reckoned_from_two_captions(
+    videos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(caption_trial, "_TRIAL_SECONDS", 1e-6)
+    captioning = told(capsys, videos, "--model", "tiny", "--device", "cpu")["captioning"]
+    assert (captioning["captions_tried"], captioning["is_reckoned"]) == (2, True)
+    assert captioning["batch_size"] > 2
+    each = captioning["seconds_each"]
+    assert 0 < each["low"] < each["expected"] < each["high"]
 
 
 def test_files_that_cannot_be_opened_are_named_and_no_obstacle(
