@@ -68,7 +68,8 @@ class GivenBoundaries(BoundaryFinder):
         return is_inside or self._fade_out is not None
 
     def _has_begun_inside(self, mixture: Mixture) -> bool:
-        return False
+        # A cut inside rules a mixture out, and nobody looks for cuts here: those given may leave some out.
+        return True
 
     def _open_scene(self, kind: Kind, start: Instant, end: Instant) -> list[SceneStart]:
         self._record(kind, start, end)
