@@ -19,7 +19,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from result_tables import engine, exports, media, searches, sweep
+from result_tables import engine, estimates, exports, media, sweep
 from result_tables.markdown import Result
 
 FOLDER = Path(__file__).parents[1] / "docs" / "benchmarks"
@@ -89,10 +89,10 @@ SECTIONS: Sections = (
         exports.exports,
     ),
     (
-        "Searches",
-        "`scripts/bench_search.py`: questions to the index of many timelines.",
-        searches.is_searches,
-        searches.searches,
+        "Estimates against their runs",
+        "`scripts/check_estimate.py`: `vlmtl estimate` and, right after it, the run it is about.",
+        estimates.is_estimates,
+        estimates.estimates,
     ),
     ("Accelerators", "`scripts/gpu_check.sh`.", sweep.is_steps, sweep.steps),
 )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from corridor_cli.runners.amounts import Amount, effective_number, relative_deviation, weighted_mean
 from corridor_cli.runners.looks import Kind, Look, VideoFacts
 
-# The same run, repeated on a quiet machine, took up to a tenth longer: docs/benchmarks.
+# The same run three times over on a quiet machine: 57, 58 and 60 s (docs/benchmarks).
 MIN_DEVIATION = 0.05
 # Where the sample has no two looks to compare, nothing in it says how far off it may be.
 _UNKNOWN_SPREAD = 0.3

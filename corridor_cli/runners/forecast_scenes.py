@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from corridor_cli.runners.amounts import Amount, effective_number, relative_deviation
-from corridor_cli.runners.looks import Look, VideoFacts
+from corridor_cli.runners.looks import Look, VideoFacts, length_class
 
 _MIN_STRENGTH_SECONDS = 1.0
 
@@ -40,24 +40,41 @@ def forecast_scenes(
     """Counts as found where a video was seen whole, and by rates elsewhere. None without any look."""
     if not looks:
         return None
-    cuts = cut_rate(looks)
+    rates = rates_by_length(videos, looks)
     ratio = _captions_per_scene(looks)
     by_number = {look.number: look for look in looks}
-    known_scenes = known_captions = unseen_scenes = unseen_seconds = variance = 0.0
+    known_scenes = known_captions = unseen_scenes = together = variance = 0.0
     for number, video in enumerate(videos):
         look = by_number.get(number)
         if look is not None and look.is_whole:
             known_scenes += look.num_scenes
             known_captions += look.num_asked
             continue
+        cuts = rates[length_class(video)]
         expected, own_variance = _cuts(video, look, cuts)
-        seen = 0.0 if look is None else look.video_seconds
-        unseen_seconds += max(0.0, video.seconds - seen) if look is None else 0.0
         variance += own_variance
+        if look is None:
+            together += video.seconds * cuts.rate.deviation
         unseen_scenes += with_splits(1.0 + expected, video.seconds, max_scene_seconds)
-    deviation = math.hypot(math.sqrt(variance), unseen_seconds * cuts.rate.deviation)
+    deviation = math.hypot(math.sqrt(variance), together)
     unseen = Amount(unseen_scenes, deviation)
     return Scenes(Amount(known_scenes) + unseen, Amount(known_captions) + unseen * ratio, ratio.expected)
+
+
+def rates_by_length(videos: Sequence[VideoFacts], looks: Sequence[Look]) -> dict[int, CutRate]:
+    """The rate for each class of length there is: that of all material, drawn to the one that its own looks
+    had as far as they are long. Trailers are cut otherwise than films."""
+    whole = cut_rate(looks)
+    rates = {}
+    for each in {length_class(video) for video in videos}:
+        own = [look for look in looks if length_class(videos[look.number]) == each]
+        seconds = sum(look.video_seconds for look in own)
+        strength = whole.strength_seconds
+        rate = (sum(look.num_cuts for look in own) + whole.rate.expected * strength) / (seconds + strength)
+        share = effective_number([look.video_seconds for look in own]) if own else 1.0
+        error = math.sqrt(rate / strength / share + rate / (seconds + strength))
+        rates[each] = CutRate(Amount(rate, error), strength)
+    return rates
 
 
 def cut_rate(looks: Sequence[Look]) -> CutRate:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 _HEIGHTS_PX = (120, 180, 240, 360, 480, 720, 1080, 1440, 2160, 4320)
@@ -31,6 +32,11 @@ class VideoFacts:
     pixels: int
     frames: float
     seconds: float
+
+
+def length_class(video: VideoFacts) -> int:
+    """Videos of one class are less than four times as long as each other."""
+    return int(math.log(max(1.0, video.seconds), 4))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from corridor_cli.runners.looks import Kind, VideoFacts
+from corridor_cli.runners.looks import Kind, VideoFacts, length_class
 
 FIRST_LOOK_SECONDS = 2.0
 # Only the order of the kinds hangs on this: pixels one core decodes and looks at in a second.
@@ -22,7 +21,7 @@ def choose_sample(videos: Sequence[VideoFacts], max_videos: int | None = None) -
     costs = [video.frames * video.pixels / _GUESSED_PIXELS_PER_SECOND for video in videos]
     strata: dict[tuple[Kind, int], list[int]] = defaultdict(list)
     for number, video in enumerate(videos):
-        strata[video.kind, int(math.log(max(1.0, video.seconds), 4))].append(number)
+        strata[video.kind, length_class(video)].append(number)
     chance = random.Random(_SEED)
     for members in strata.values():
         chance.shuffle(members)

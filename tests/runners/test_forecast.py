@@ -13,8 +13,8 @@ from corridor_cli.runners.caption_trial import stretch_deviation
 from corridor_cli.runners.estimate_material import video_facts
 from corridor_cli.runners.forecast import Machine, StartUp, forecast_disk, forecast_run, full_batch_cost
 from corridor_cli.runners.forecast_decoding import forecast_decoding, makespan
-from corridor_cli.runners.forecast_scenes import cut_rate, forecast_scenes, with_splits
-from corridor_cli.runners.looks import Kind, Look, VideoFacts, kind_of
+from corridor_cli.runners.forecast_scenes import cut_rate, forecast_scenes, rates_by_length, with_splits
+from corridor_cli.runners.looks import Kind, Look, VideoFacts, kind_of, length_class
 from corridor_cli.runners.sample_choice import choose_sample, choose_second_looks
 from corridor_cli.runners.sampling import steady_speed
 from corridor_cli.settings import DecodeSettings
@@ -162,6 +162,20 @@ def test_a_beginning_counts_more_the_longer_it_is() -> None:
     assert shortly is not None
     assert longer is not None
     assert 42 <= longer.scenes.expected < 60 < shortly.scenes.expected
+
+
+def test_short_videos_are_cut_as_short_ones_are() -> None:
+    short, long = video(250), video(250_000)
+    looks = [
+        look(0, 250, 1.0, num_scenes=11, num_cuts=10),
+        look(1, 250, 1.0, num_scenes=11, num_cuts=10),
+        look(2, 250_000, 1.0, num_scenes=101, num_cuts=100),
+    ]
+    rates = rates_by_length([short, short, long, short], looks)
+    # A cut a second in one class, one in a hundred seconds in the other; all material has about the latter.
+    quick, slow = (rates[length_class(each)].rate.expected for each in (short, long))
+    assert slow == pytest.approx(0.01, rel=0.1)
+    assert quick > 0.5
 
 
 def test_no_cut_is_no_proof_that_there_are_none() -> None:
