@@ -16,7 +16,6 @@ from corridor_cli.bench.axes import BATCH_SIZES, FRAMES, OUTPUT_TOKENS, TILES, r
 from corridor_cli.cli.bench_options import (
     AsJson,
     BatchSizes,
-    Device,
     DryRun,
     Duration,
     Engine,
@@ -24,7 +23,6 @@ from corridor_cli.cli.bench_options import (
     FullGrid,
     Inputs,
     MaxLatencyMs,
-    Model,
     NoLoop,
     Out,
     OutputTokens,
@@ -37,9 +35,12 @@ from corridor_cli.cli.bench_options import (
     Warmup,
 )
 from corridor_cli.cli.options import (
+    MODEL_FLAGS,
     ConfigFile,
+    Device,
     LoadFormat,
     LogFormat,
+    Model,
     PlainUsage,
     Preset,
     Quiet,
@@ -58,11 +59,7 @@ if TYPE_CHECKING:
     from corridor_cli.config import LoadedSettings
 
 _FLAGS = {
-    "model": ("--model", "gpu_pipeline.internvl3.model"),
-    "load_format": ("--load-format", "gpu_pipeline.internvl3.load_format"),
-    "preset": ("--preset", "gpu_pipeline.internvl3.preset"),
-    "engine": ("--engine", "gpu_pipeline.internvl3.engine"),
-    "device": ("--device", "gpu_pipeline.internvl3.device"),
+    **MODEL_FLAGS,
     "log_format": ("--log-format", "logging.format"),
 }
 

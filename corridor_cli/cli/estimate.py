@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from corridor_cli.cli.options import (
+    INPUT_FLAGS,
+    MODEL_FLAGS,
     ConfigFile,
     Cuts,
+    Device,
     Exclude,
     Include,
     Limit,
     LoadFormat,
     LogFormat,
+    Model,
     PlainUsage,
     Preset,
     Quiet,
@@ -35,14 +39,8 @@ if TYPE_CHECKING:
 
 # parameter of `estimate`: the flag and the setting it stands for
 _FLAGS = {
-    "model": ("--model", "gpu_pipeline.internvl3.model"),
-    "load_format": ("--load-format", "gpu_pipeline.internvl3.load_format"),
-    "preset": ("--preset", "gpu_pipeline.internvl3.preset"),
-    "engine": ("--engine", "gpu_pipeline.internvl3.engine"),
-    "device": ("--device", "gpu_pipeline.internvl3.device"),
-    "include": ("--include", "input.include"),
-    "exclude": ("--exclude", "input.exclude"),
-    "limit": ("--limit", "input.limit"),
+    **MODEL_FLAGS,
+    **INPUT_FLAGS,
     "log_format": ("--log-format", "logging.format"),
 }
 
@@ -74,18 +72,14 @@ def estimate(
     ] = None,
     config: ConfigFile = None,
     sets: Set = None,
-    model: Annotated[
-        str | None, typer.Option(metavar="MODEL", help="Hugging Face id, local folder, or tiny (bundled).")
-    ] = None,
+    model: Model = None,
     load_format: LoadFormat = None,
     preset: Preset = None,
     engine: Annotated[
         str | None,
         typer.Option(metavar="local|generic|echo", help="What runs the model; echo makes captions up."),
     ] = None,
-    device: Annotated[
-        str | None, typer.Option(metavar="auto|cpu|cuda[:N]", help="Where the model runs.")
-    ] = None,
+    device: Device = None,
     cuts: Cuts = None,
     include: Include = None,
     exclude: Exclude = None,

@@ -21,6 +21,10 @@ ConfigFile = Annotated[
         "-c", "--config", metavar="FILE", help="Settings file; else ./config/processing.yaml if it is there."
     ),
 ]
+Model = Annotated[
+    str | None, typer.Option(metavar="MODEL", help="Hugging Face id, local folder, or tiny (bundled).")
+]
+Device = Annotated[str | None, typer.Option(metavar="auto|cpu|cuda[:N]", help="Where the model runs.")]
 LoadFormat = Annotated[
     str | None, typer.Option(metavar="auto|dummy", help="The model's weights, or random ones to measure.")
 ]
@@ -45,6 +49,18 @@ Limit = Annotated[str | None, typer.Option(metavar="N", help="Take only the firs
 FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first input that fails.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Tell errors only.")]
 LogFormat = Annotated[str | None, typer.Option(metavar="text|json", help="How to write on stderr.")]
+
+# Parameters of commands that run a model: the flag and the setting it stands for.
+MODEL_FLAGS = {
+    name: (f"--{name.replace('_', '-')}", f"gpu_pipeline.internvl3.{name}")
+    for name in ("model", "load_format", "preset", "engine", "device")
+}
+# Of those that look for videos.
+INPUT_FLAGS = {
+    "include": ("--include", "input.include"),
+    "exclude": ("--exclude", "input.exclude"),
+    "limit": ("--limit", "input.limit"),
+}
 
 
 class PlainUsage(TyperCommand):

@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from corridor_cli.cli.options import (
+    INPUT_FLAGS,
+    MODEL_FLAGS,
     ConfigFile,
     Cuts,
+    Device,
     Exclude,
     FailFast,
     Include,
     Limit,
     LoadFormat,
     LogFormat,
+    Model,
     PlainUsage,
     Preset,
     Quiet,
@@ -37,15 +41,9 @@ if TYPE_CHECKING:
 
 # parameter of `run`: the flag and the setting it stands for
 _FLAGS = {
-    "model": ("--model", "gpu_pipeline.internvl3.model"),
-    "load_format": ("--load-format", "gpu_pipeline.internvl3.load_format"),
-    "preset": ("--preset", "gpu_pipeline.internvl3.preset"),
-    "engine": ("--engine", "gpu_pipeline.internvl3.engine"),
-    "device": ("--device", "gpu_pipeline.internvl3.device"),
+    **MODEL_FLAGS,
     "batch_size": ("--batch-size", "gpu_pipeline.internvl3.batch_size"),
-    "include": ("--include", "input.include"),
-    "exclude": ("--exclude", "input.exclude"),
-    "limit": ("--limit", "input.limit"),
+    **INPUT_FLAGS,
     "fail_fast": ("--fail-fast", "errors.fail_fast"),
     "log_format": ("--log-format", "logging.format"),
 }
@@ -62,18 +60,14 @@ def run(
     paths: Annotated[list[str], typer.Argument(metavar="INPUT... OUTPUT", hidden=True)],
     config: ConfigFile = None,
     sets: Set = None,
-    model: Annotated[
-        str | None, typer.Option(metavar="MODEL", help="Hugging Face id, local folder, or tiny (bundled).")
-    ] = None,
+    model: Model = None,
     load_format: LoadFormat = None,
     preset: Preset = None,
     engine: Annotated[
         str | None,
         typer.Option(metavar="local|generic|echo", help="What runs the model; echo makes captions up."),
     ] = None,
-    device: Annotated[
-        str | None, typer.Option(metavar="auto|cpu|cuda[:N]", help="Where the model runs.")
-    ] = None,
+    device: Device = None,
     batch_size: Annotated[
         str | None, typer.Option(metavar="auto|N", help="Requests that run together.")
     ] = None,

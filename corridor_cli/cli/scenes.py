@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from corridor_cli.cli.options import (
+    INPUT_FLAGS,
     ConfigFile,
     Cuts,
     Exclude,
@@ -42,9 +43,7 @@ _FLAGS = {
     "detector": ("--detector", "scenes.detector"),
     "threshold": ("--threshold", "scenes.threshold"),
     "workers": ("--workers", "decode.workers"),
-    "include": ("--include", "input.include"),
-    "exclude": ("--exclude", "input.exclude"),
-    "limit": ("--limit", "input.limit"),
+    **INPUT_FLAGS,
     "fail_fast": ("--fail-fast", "errors.fail_fast"),
     "log_format": ("--log-format", "logging.format"),
 }

@@ -33,6 +33,8 @@ class BoundaryFinder:
     `marks` holds the frame times of the open scene; its owner fills it before each push.
     """
 
+    _seeks_mixtures = True
+
     def __init__(
         self, detector: Detector, blends: TransitionFinder | None, min_scene: Fraction, marks: Marks
     ) -> None:
@@ -44,7 +46,7 @@ class BoundaryFinder:
         self._cuts: deque[SceneStart] = deque()
         self._fade_out: Blend | None = None
         self._last_blend = (-1, -1)
-        self._mixtures = MixtureFinder()
+        self._mixtures = MixtureFinder() if blends is not None and self._seeks_mixtures else None
         self._waiting: deque[Mixture] = deque()
         self._last = SceneStart(0, Fraction(0), "start")
 
@@ -55,7 +57,9 @@ class BoundaryFinder:
         if self._cuts:
             settled = min(settled, self._cuts[0].frame_index)
         if self._blends is not None:
-            settled = min(settled, self._blends.settled, self._mixtures.settled)
+            settled = min(settled, self._blends.settled)
+        if self._mixtures is not None:
+            settled = min(settled, self._mixtures.settled)
         if self._waiting:
             settled = min(settled, self._waiting[0].start.frame_index)
         if self._fade_out is not None:
@@ -66,8 +70,9 @@ class BoundaryFinder:
         """The boundaries which this frame settles, ascending."""
         self._cuts += self._detector.push(look)
         found: list[SceneStart] = []
-        if self._blends is not None:
+        if self._mixtures is not None:
             self._waiting += self._mixtures.push(look)
+        if self._blends is not None:
             found += self._settle_blends(self._blends.push(look))
             if self._has_waited(look.time):
                 found += self._settle_fade_out()
@@ -116,10 +121,13 @@ class BoundaryFinder:
         return found
 
     def _settle_last_mixtures(self) -> list[SceneStart]:
-        self._waiting += self._mixtures.close()
+        self._waiting += self._close_mixtures()
         found = [start for mixture in self._waiting for start in self._settle_mixture(mixture)]
         self._waiting.clear()
         return found
+
+    def _close_mixtures(self) -> list[Mixture]:
+        return self._mixtures.close() if self._mixtures is not None else []
 
     def _is_claimed(self, mixture: Mixture) -> bool:
         """Whether what is being seen of a blend may be this mixture."""
@@ -186,9 +194,9 @@ class BoundaryFinder:
             self._cuts.popleft()
             if self._blends is not None and seen is not None and seen[1].frame_index < cut.frame_index:
                 found += self._settle_blends(self._blends.close())
-            mixture = self._mixtures.open
+            mixture = self._mixtures.open if self._mixtures is not None else None
             if mixture is not None and mixture.end.frame_index < cut.frame_index:
-                self._waiting += self._mixtures.close()
+                self._waiting += self._close_mixtures()
             found += self._settle_mixtures_before(cut.frame_index)
             found += self._settle_cut(cut)
         return found

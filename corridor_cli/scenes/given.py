@@ -14,7 +14,6 @@ from corridor_cli.scenes.candidates import Candidate, CandidateStore
 
 if TYPE_CHECKING:
     from corridor_cli.scenes.detectors.base import Look, SceneStart
-    from corridor_cli.scenes.mixtures import Mixture
     from corridor_cli.scenes.transitions import Instant
 
 # As long as the detector adaptive takes to decide: a short dissolve around the cut is seen by then, a long
@@ -27,6 +26,8 @@ MAX_WAITING = 8
 class GivenBoundaries(BoundaryFinder):
     """Lets a cut wait until it is known whether the frames before it belong to a transition."""
 
+    # A cut inside rules a mixture out, and nobody looks for cuts here: those given may leave some out.
+    _seeks_mixtures = False
     _is_over = False
     _now = Fraction(0)
 
@@ -40,7 +41,6 @@ class GivenBoundaries(BoundaryFinder):
         if self._blends is not None:
             self._settle_blends(self._blends.close())
         self._settle_fade_out()
-        self._settle_last_mixtures()
         self._is_over = True
         return super().finish(end)
 
@@ -59,17 +59,8 @@ class GivenBoundaries(BoundaryFinder):
         if seen is not None and seen[1].frame_index < cut.frame_index:
             self._settle_blends(self._blends.close())
             seen = None
-        starts = [each.start.frame_index for each in self._waiting]
-        if seen is not None:
-            starts.append(seen[0].frame_index)
-        if self._mixtures.open is not None:
-            starts.append(self._mixtures.open.start.frame_index)
-        is_inside = any(start < cut.frame_index for start in starts)
+        is_inside = seen is not None and seen[0].frame_index < cut.frame_index
         return is_inside or self._fade_out is not None
-
-    def _has_begun_inside(self, mixture: Mixture) -> bool:
-        # A cut inside rules a mixture out, and nobody looks for cuts here: those given may leave some out.
-        return True
 
     def _open_scene(self, kind: Kind, start: Instant, end: Instant) -> list[SceneStart]:
         self._record(kind, start, end)
