@@ -17,6 +17,7 @@ from corridor_cli.config import LoadedSettings
 from corridor_cli.engine.presets import describe_model
 from corridor_cli.errors import UsageError, VlmtlError
 from corridor_cli.printable import printable
+from corridor_cli.runners.inputs import find_inputs
 from corridor_cli.telemetry import Reporter
 
 
@@ -36,11 +37,14 @@ class BenchOptions:
 def plan_sweep(
     inputs: list[str], loaded: LoadedSettings, axes: Axes, options: BenchOptions, command: Sequence[str]
 ) -> SweepPlan:
-    """Everything that can be settled before anything is measured. Raises `UsageError`, `ModelError`."""
+    """Everything that can be settled before anything is measured. Raises `UsageError`, `ModelError`,
+    `NoInputsError`."""
     settings = loaded.settings
     model = settings.gpu_pipeline.internvl3
     if model.engine != "echo":
         describe_model(model)
+    if inputs:
+        find_inputs(inputs, settings, None)  # raises where there is nothing to take frames from
     with_loop = options.with_loop and can_run_loop(settings)
     points = plan_points(axes, full_grid=options.full_grid, with_loop=with_loop)
     workload: dict[str, Any] = {

@@ -27,6 +27,7 @@ from corridor_cli.settings import ModelSettings, Settings
 
 NUM_MARKS = 16
 _MAX_BATCHES_A_REPEAT = 24
+_LACKS_MEMORY = ("too little memory", "does not fit into the memory of")
 
 Status = Literal["measured", "out_of_memory", "died", "failed"]
 
@@ -95,10 +96,10 @@ class _PointRun:
                 problem = self._measure(info, sampler)
         except ModelError as error:
             died = self.engine.num_restarts > 0
-            status: Status = "died" if died else _kind(error.message)
+            status: Status = "died" if died else kind_of(error.message)
             return status, error.message
         if problem is not None:
-            return _kind(problem), problem
+            return kind_of(problem), problem
         return self._status(info)
 
     def _measure(self, info: EngineInfo, sampler: Sampler) -> str | None:
@@ -230,6 +231,7 @@ def _percentiles(values_ms: list[float]) -> Percentiles | None:
     return percentiles(values_ms) if values_ms else None
 
 
-def _kind(problem: str) -> Status:
-    """Engines tell a lack of memory in words: the error of a start has one type for all that can be wrong."""
-    return "out_of_memory" if "memory" in problem.lower() else "failed"
+def kind_of(problem: str) -> Status:
+    """Of a request an engine names the error, of its start it tells a lack of memory in these words only."""
+    is_short = problem.startswith("OutOfMemory:") or any(words in problem for words in _LACKS_MEMORY)
+    return "out_of_memory" if is_short else "failed"

@@ -214,15 +214,19 @@ class _Run:
     def _trace_path(self) -> str | None:
         if not self._options.profile:
             return None
-        self._layout.profile.mkdir(parents=True, exist_ok=True)
-        return str(self._layout.profile / ENGINE_TRACE)
+        trace = self._layout.profile / ENGINE_TRACE
+        trace.parent.mkdir(parents=True, exist_ok=True)
+        trace.unlink(missing_ok=True)  # one that a run left which was killed
+        return str(trace)
 
     def tell_profile(self, wall_seconds: float) -> None:
         """Write where the time went, where that was asked for and there was something to do."""
         if self._options.profile and self._spans:
             folder = self._layout.profile
             try:
-                found = write_profile(folder, self._spans, self._layout.batches, wall_seconds)
+                # Without captions the log of batches is still an earlier run's.
+                batches = self._layout.batches if self.tally.num_captions else None
+                found = write_profile(folder, self._spans, batches, wall_seconds)
             except (OSError, ValueError) as error:  # a full disk, or a trace cut off by one
                 self._reporter.warn(f"the profile in {folder} could not be written: {error}")
                 return

@@ -81,7 +81,7 @@ class TimedWriter(Writer):
         super().submit(timed)
 
 
-def write_profile(folder: Path, spans: Sequence[Span], batches: Path, wall_seconds: float) -> Path:
+def write_profile(folder: Path, spans: Sequence[Span], batches: Path | None, wall_seconds: float) -> Path:
     """The trace and the summary in `folder`; the summary's path.
 
     Raises `OSError`, and `ValueError` where a file that was left for it is not whole.
@@ -90,7 +90,9 @@ def write_profile(folder: Path, spans: Sequence[Span], batches: Path, wall_secon
     trace = merged(engine, spans)
     (folder / "trace.json").write_text(json.dumps(trace), encoding="utf-8")
     (folder / ENGINE_TRACE).unlink(missing_ok=True)
-    lines = batches.read_text(encoding="utf-8").splitlines() if batches.is_file() else []
+    lines = (
+        batches.read_text(encoding="utf-8").splitlines() if batches is not None and batches.is_file() else []
+    )
     summary = folder / "summary.md"
     told = summary_of(spans, [json.loads(line) for line in lines], wall_seconds, has_trace=bool(engine))
     summary.write_text(told, encoding="utf-8")

@@ -12,7 +12,7 @@ import pytest
 from corridor_cli.bench.axes import read_axes
 from corridor_cli.bench.command import BenchOptions, plan_sweep
 from corridor_cli.bench.document import BenchDocument, PointResult, read_document
-from corridor_cli.bench.measure import Effort
+from corridor_cli.bench.measure import Effort, kind_of
 from corridor_cli.bench.points import Point
 from corridor_cli.bench.prepare import frames_source
 from corridor_cli.bench.sweep import Sweep, SweepPlan
@@ -272,6 +272,20 @@ def test_what_was_measured_outlives_a_long_run_that_fails_or_is_stopped(tmp_path
     with pytest.raises(KeyboardInterrupt):
         run(settings, wanted, tmp_path / "stopped", stopping)
     assert any("1 of 1 points are kept" in line and "--resume" in line for line in stopping.lines)
+
+
+@pytest.mark.parametrize(
+    ("problem", "status"),
+    [
+        ("OutOfMemory: not even one fits", "out_of_memory"),
+        ("Device cuda:0 has too little memory for a single request.", "out_of_memory"),
+        ("Model 'x' does not fit into the memory of cpu: its weights take 9 GiB", "out_of_memory"),
+        ("The folder /data/memory/model does not exist", "failed"),
+        ("ContextOverflow: 9000 prompt tokens", "failed"),
+    ],
+)
+def test_a_lack_of_memory_is_told_from_what_only_names_it(problem: str, status: str) -> None:
+    assert kind_of(problem) == status
 
 
 def test_points_have_names_that_tell_them_apart() -> None:

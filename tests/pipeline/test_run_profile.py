@@ -46,13 +46,25 @@ def test_a_profile_that_cannot_be_written_costs_no_run(
     (other / ".vlmtl" / "profile").mkdir(parents=True)
     (other / ".vlmtl" / "profile" / "engine.json").write_text('{"traceEvents": [')  # a disk was full
     assert call(["run", str(path), str(other), "--engine", "echo", "--profile"]) == 0
-    assert "could not be written" in capsys.readouterr().err
+    # What a run left that was killed is no part of this one.
+    assert json.loads((other / ".vlmtl" / "profile" / "trace.json").read_bytes())["traceEvents"]
+    assert "could not be written" not in capsys.readouterr().err
 
 
 def test_without_the_flag_nothing_is_left(tmp_path: Path) -> None:
     path = clips.draw("h264.mp4", tmp_path)
     assert call(["run", str(path), str(tmp_path / "out"), "--engine", "echo"]) == 0
     assert not (tmp_path / "out" / ".vlmtl" / "profile").exists()
+
+
+def test_a_run_without_captions_adds_up_no_earlier_one(tmp_path: Path) -> None:
+    path, output = clips.draw("h264.mp4", tmp_path), tmp_path / "out"
+    assert call(["run", str(path), str(output), "--model", "tiny", "--device", "cpu"]) == 0
+    again = ["run", str(path), str(output), "--model", "tiny", "--device", "cpu", "--profile"]
+    assert call([*again, "--set", "frames.save=full"]) == 0
+    summary = (output / ".vlmtl" / "profile" / "summary.md").read_text()
+    assert "| vision | 0.00 |" in summary
+    assert "| decode | 0.00 |" not in summary
 
 
 def test_the_summary_adds_up() -> None:
