@@ -1,9 +1,10 @@
-"""For all tests: their order, their threads, and what is said where torchcodec is missing."""
+"""For all tests: their cache, their order, their threads, and what is said where torchcodec is missing."""
 
 from __future__ import annotations
 
 import os
 import sys
+import tempfile
 
 import pytest
 
@@ -12,6 +13,17 @@ REQUIRED = os.environ.get("REQUIRE_TORCHCODEC") == "1"
 
 # Rooms whose files take longest. They begin, so that no process is left with one while the others are idle.
 LONG = ("scripts", "pipeline", "engine", "hosts")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A cache for this run of the tests, and for all its processes.
+
+    What was measured on this machine before, such as the batch size that `vlmtl bench` found best, stays out.
+    """
+    if not hasattr(config, "workerinput"):
+        folder = tempfile.TemporaryDirectory(prefix="vlmtl-tests-")
+        config.add_cleanup(folder.cleanup)
+        os.environ["XDG_CACHE_HOME"] = folder.name
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

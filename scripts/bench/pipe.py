@@ -180,6 +180,9 @@ class Stage:
 class PreparedMedia:
     """Answers jobs as a `MediaPool` does, at once, with what was recorded."""
 
+    num_workers = 1
+    waited_seconds = 0.0  # for slots, which here are never short
+
     def __init__(self, stage: Stage, recording: Recording) -> None:
         refs: dict[tuple[int, int, int], FrameRef] = {
             key: stage.slots.write(stage.first_prepared + number, picture)
