@@ -20,14 +20,21 @@ class RequestKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """How tokens are chosen: greedy, at most `max_new_tokens`."""
+    """How tokens are chosen: greedy, at most `max_new_tokens`.
+
+    `repetition_penalty` above 1 makes those less likely that the answer has already: a positive logit is
+    divided by it, a negative one multiplied. With `json_schema`, the text of a JSON Schema, only tokens are
+    chosen that can still become such a document.
+    """
 
     max_new_tokens: int
+    repetition_penalty: float = 1.0
+    json_schema: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Frames and prompt for one caption. `attempt` counts deaths of the engine while it held this request:
+    """Frames and prompt for one caption; without frames the prompt alone is answered. `attempt` counts deaths of the engine while it held this request:
     above 0 it runs alone, so that the next death names its cause."""
 
     key: RequestKey
