@@ -34,8 +34,11 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Frames and prompt for one caption; without frames the prompt alone is answered. `attempt` counts deaths of the engine while it held this request:
-    above 0 it runs alone, so that the next death names its cause."""
+    """Frames and prompt for one caption; without frames the prompt alone is answered.
+
+    `attempt` counts deaths of the engine while it held this request: above 0 it runs alone, so that the next
+    death names its cause.
+    """
 
     key: RequestKey
     prompt: str
