@@ -140,6 +140,10 @@ class CutFileError(MediaError):
     """The cuts given for a video are missing, ambiguous or unreadable, or none of them lies in it."""
 
 
+class TranscriptError(MediaError):
+    """What is said in a video cannot be read from the file that should say it."""
+
+
 class NotVideoError(MediaError):
     """The file is not a media file that may be opened (text, playlist, script, unknown container)."""
 

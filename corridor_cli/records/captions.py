@@ -11,11 +11,16 @@ FinishReason = Literal["stop", "length"]
 
 
 class RequestKey(NamedTuple):
-    """Names a request within a run: the video's ordinal, the scene's index, and the role of its pick."""
+    """Names a request within a run: the video's ordinal, the scene's index, and the role of its pick.
+
+    `role` None: all picks of the scene together. `part` names a step of the video's summary, which is about
+    no one scene (-1).
+    """
 
     video: int
     scene: int
-    role: Role
+    role: Role | None
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,8 @@ class CaptionTiming(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Caption:
     """The answer to one request: text with token counts and finish reason, or an error and no text. `timing`
-    is None where nothing was run for it."""
+    is None where nothing was run for it. `retry_of` says what was wrong with a first answer in whose place
+    this one stands."""
 
     key: RequestKey
     text: str
@@ -70,6 +76,7 @@ class Caption:
     output_tokens: int
     finish_reason: FinishReason | None
     error: ErrorInfo | None = None
+    retry_of: str | None = None
     timing: CaptionTiming | None = field(default=None, compare=False)
 
 

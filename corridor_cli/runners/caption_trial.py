@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import count, cycle, pairwise
+from itertools import count, cycle, islice, pairwise
 from multiprocessing.connection import wait
 
 from corridor_cli.errors import ModelError
@@ -16,6 +16,7 @@ from corridor_cli.hosts.hosted_engine import HostedEngine
 from corridor_cli.hosts.media_pool import MediaPool
 from corridor_cli.hosts.messages import EngineSetup, JobLost, WorkerSetup
 from corridor_cli.hosts.slots import create_arena
+from corridor_cli.pipeline.asking import Asker, typical
 from corridor_cli.pipeline.plan import ModelIdentity
 from corridor_cli.pipeline.samples import Sampled
 from corridor_cli.records import (
@@ -24,7 +25,6 @@ from corridor_cli.records import (
     Caption,
     EngineInfo,
     FrameRef,
-    Generation,
     Request,
     RequestKey,
     Role,
@@ -81,7 +81,7 @@ def try_captions(
         arena_fd = create_arena(num_slots, limits.slot_bytes)
         stack.callback(os.close, arena_fd)
         chosen = settings.gpu_pipeline.internvl3
-        setup = EngineSetup(chosen, limits.slot_bytes, settings.caption)
+        setup = EngineSetup(chosen, limits.slot_bytes, typical(settings.caption))
         engine = HostedEngine(setup, arena_fd, settings.errors, on_batch, reporter.warn)
         stack.callback(engine.close)
         worker = WorkerSetup(
@@ -127,10 +127,12 @@ class _Trial:
         self._batches = batches
         self._keys = (RequestKey(number, 0, Role.FIRST) for number in count())
         self._loaded_at: float | None = None
+        self._num_frames_each = 1
 
     def run(self, jobs: Sequence[ScanJob]) -> Trial:
         launched_at = time.monotonic()
         self._engine.launch()
+        self._num_frames_each = _num_frames_each(jobs) if self._settings.caption.mode == "scene" else 1
         frames, seconds_per_fetch = self._fetch(jobs)
         if not frames:
             raise ModelError(
@@ -179,8 +181,8 @@ class _Trial:
     def _caption(self, frames: Sequence[FrameRef], number: int | None) -> list[tuple[float, Caption]]:
         """Ask for `number` captions, or, where that is None, for two full batches or more while the time for
         a trial lasts; the answers and when they came."""
-        prompt = self._settings.caption.prompt
-        generation = Generation(self._settings.caption.max_new_tokens)
+        prompt = typical(self._settings.caption).prompt
+        generation = Asker(self._settings.caption).generation
         turn = cycle(frames)
         info = self._engine.info or self._engine.start()
         least = 2 * info.batch_size if number is None else number
@@ -190,11 +192,18 @@ class _Trial:
         while num_asked < least or len(answers) < num_asked:
             is_over = number is not None or time.monotonic() - began > _TRIAL_SECONDS / 2
             while self._engine.num_free and (num_asked < least or not is_over):
-                self._engine.submit(Request(next(self._keys), prompt, (next(turn),), generation))
+                request_frames = tuple(islice(turn, self._num_frames_each))
+                self._engine.submit(Request(next(self._keys), prompt, request_frames, generation))
                 num_asked += 1
             captions = self._engine.poll(_TICK_SECONDS)
             answers += [(time.monotonic(), caption) for caption in captions]
         return answers
+
+
+def _num_frames_each(jobs: Sequence[ScanJob]) -> int:
+    """How many distinct picks a scene has, as they go into one request together."""
+    scenes = [(job.video, wanted.scene_index) for job in jobs for wanted in job.wanted or ()]
+    return max(1, round(len(scenes) / max(1, len(set(scenes)))))
 
 
 def _good(captions: Sequence[Caption]) -> list[Caption]:

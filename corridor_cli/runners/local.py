@@ -17,6 +17,7 @@ from corridor_cli.hosts.hosted_engine import HostedEngine
 from corridor_cli.hosts.media_pool import MediaPool
 from corridor_cli.hosts.messages import EngineSetup, WorkerSetup
 from corridor_cli.hosts.slots import create_arena
+from corridor_cli.pipeline.asking import typical
 from corridor_cli.pipeline.batch_log import BatchLog
 from corridor_cli.pipeline.documents import Documents
 from corridor_cli.pipeline.exports import VideoExports
@@ -28,7 +29,7 @@ from corridor_cli.pipeline.video import VideoWork
 from corridor_cli.pipeline.writer import Writer
 from corridor_cli.records import BatchStarted, BatchStats
 from corridor_cli.runners.export import export_timelines, kept_lines
-from corridor_cli.runners.inputs import find_cuts, find_inputs
+from corridor_cli.runners.inputs import find_cuts, find_inputs, find_transcripts
 from corridor_cli.runners.outcomes import exit_code, problem_outcome, total, unreadable_outcome
 from corridor_cli.runners.picture_limits import picture_limits
 from corridor_cli.runners.profile import ENGINE_TRACE, Span, TimedPool, TimedWriter, write_profile
@@ -56,12 +57,14 @@ def run_local(
     formats = choose_formats(settings.output.exports)
     found = find_inputs(inputs, settings, layout.root)
     cuts = find_cuts(found.sources, settings.scenes, reporter)
+    transcripts = find_transcripts(settings.caption)
     model = identify_model(settings)
     with ExitStack() as stack:
         lock = OutputLock(layout)
         if not options.dry_run:
             stack.enter_context(lock)
-        plans = list(plan_videos(found.sources, layout, settings, model, options, cuts, beside(formats)))
+        exports = beside(formats)
+        plans = list(plan_videos(found.sources, layout, settings, model, options, cuts, exports, transcripts))
         run = _Run(layout, lock, settings, options, reporter, model, formats)
         outcomes = [problem_outcome(problem) for problem in found.problems]
         if options.dry_run:
@@ -150,7 +153,7 @@ class _Run:
 
     def _drive(self, videos: list[VideoWork], documents: Documents, writer: Writer) -> list[VideoOutcome]:
         workers = plan_workers(self._settings, len(videos))
-        documents.workers = workers.reason
+        documents.tell_workers(workers.reason)
         with StopSignals() as signals, self._hosts(workers) as (media, engine):
             pipeline = Pipeline(
                 videos, media, engine, documents, writer, self._settings, self._reporter, self.tally
@@ -199,7 +202,7 @@ class _Run:
             reads_ahead=workers.reads_ahead,
         )
         media = self._pool(setup, arena_fd, num_workers, num_slots)
-        host = EngineSetup(chosen, limits.slot_bytes, settings.caption, self._trace_path())
+        host = EngineSetup(chosen, limits.slot_bytes, typical(settings.caption), self._trace_path())
         engine = HostedEngine(host, arena_fd, settings.errors, self._on_batch, self._reporter.warn)
         try:
             yield media, engine

@@ -27,12 +27,19 @@ _decoder = json.JSONDecoder()
 
 
 def existing(
-    layout: OutputLayout, relative: str, settings: Settings, *, scan_key: str, caption_key: str
+    layout: OutputLayout,
+    relative: str,
+    settings: Settings,
+    *,
+    scan_key: str,
+    caption_key: str,
+    transcript: str | None = None,
 ) -> VideoState:
-    """What stands in OUTPUT for the source whose keys these are. Raises `StorageError`."""
+    """What stands in OUTPUT for the source whose keys these are, and whose transcript has this mark. Raises
+    `StorageError`."""
     timeline, failed = _look(layout.timeline(relative)), _look(layout.failed(relative))
     is_whole = timeline and _has_its_pictures(timeline, layout.pictures_made_for(relative))
-    if timeline and is_whole and timeline.is_for(scan_key, caption_key, settings):
+    if timeline and is_whole and timeline.is_for(scan_key, caption_key, settings, transcript):
         return "done" if timeline.status == "complete" else "partial"
     # A failure is the source's: another prompt or model does not change it.
     if failed and failed.status == "failed" and failed.provenance.get("scan_key") == scan_key:
@@ -45,9 +52,13 @@ class _Glance:
     status: str
     provenance: dict[str, Any]
 
-    def is_for(self, scan_key: str, caption_key: str, settings: Settings) -> bool:
-        """Whether this is a timeline of these keys, with pictures as they are wanted."""
-        found = self.provenance
+    def is_for(self, scan_key: str, caption_key: str, settings: Settings, transcript: str | None) -> bool:
+        """Whether this is a timeline of these keys, with the pictures, summary and transcript wanted."""
+        found, asked = self.provenance, settings.caption
+        if asked.transcripts is not None and found.get("transcript") != transcript:
+            return False
+        if asked.summary and not found.get("summary"):
+            return False
         return (
             self.status in ("complete", "partial")
             and (found.get("scan_key"), found.get("caption_key")) == (scan_key, caption_key)

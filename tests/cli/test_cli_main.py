@@ -67,8 +67,11 @@ def test_every_option_of_run_is_explained(capsys: pytest.CaptureFixture[str]) ->
     told = capsys.readouterr().out
     assert "INPUT... OUTPUT" in told
     explained = dict(re.findall(r"^  (?:-\w, )?(--[\w-]+)\b.{0,26}?  +(\S.*)$", told, re.MULTILINE))
-    values = "config set model load-format preset engine device batch-size cuts include exclude limit"
-    switches = "profile dry-run force retry-failed fail-fast json quiet verbose help log-format"
+    values = (
+        "config set model load-format preset engine device batch-size prompt mode transcripts cuts include "
+        "exclude limit"
+    )
+    switches = "summary profile dry-run force retry-failed fail-fast json quiet verbose help log-format"
     assert set(explained) == {f"--{name}" for name in f"{values} {switches}".split()}
 
 
