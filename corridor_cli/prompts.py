@@ -1,7 +1,7 @@
 """What the model is asked: named templates, and the variables in them.
 
-`caption.prompt` is a text, or `@` and the name of a template (one of `caption.templates`, or a bundled one), or
-`@` and the path of a file. Settings that are loaded hold the text itself (`resolve`), so whoever uses them
+`caption.prompt` is a text, or `@` and the name of a template (one of `caption.templates`, or a bundled one),
+or `@` and the path of a file. Settings that are loaded hold the text itself (`resolve`), so whoever uses them
 needs no names. A text may have variables in braces, filled in for each request (`fill`); `{{` is a brace.
 """
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from corridor_cli.pipeline.video import VideoWork
-from corridor_cli.records import Caption, ErrorInfo, Generation, Request, RequestKey, Role
+from corridor_cli.records import ErrorInfo, Generation, Request, RequestKey
 from corridor_cli.settings import CaptionSettings
 from corridor_cli.timeline.answers import read_answer
 from corridor_cli.timeline.parts import Summary
@@ -124,18 +124,10 @@ class Summarizer:
             return
         before = None
         for scene in video.record.scenes:
-            text = read_answer(self._caption(video, scene.index), self._settings).text
+            text = read_answer(video.caption_of(scene.index), self._settings).text
             if text and text != before:
                 before = text
                 yield f"[{timecode(scene.start)[:-4]}] {' '.join(text.split())}"
-
-    def _caption(self, video: VideoWork, scene: int) -> Caption | None:
-        if video.plan.is_by_scene:
-            return video.captions.get((scene, None))
-        assert video.record is not None
-        roles = [pick.role for pick in video.record.picks[scene]]
-        role = Role.REPRESENTATIVE if Role.REPRESENTATIVE in roles else roles[0]
-        return video.captions.get((scene, video.record.original(scene, role)))
 
 
 def _chunks(lines: Sequence[str], budget: int) -> list[list[str]]:

@@ -151,6 +151,15 @@ class VideoWork:
         else:
             self.captions[caption.key.scene, caption.key.role] = caption
 
+    def caption_of(self, scene: int) -> Caption | None:
+        """The answer that stands for a scene of the known scan; None while there is none."""
+        if self.plan.is_by_scene:
+            return self.captions.get((scene, None))
+        assert self.record is not None
+        roles = [pick.role for pick in self.record.picks[scene]]
+        role = Role.REPRESENTATIVE if Role.REPRESENTATIVE in roles else roles[0]
+        return self.captions.get((scene, self.record.original(scene, role)))
+
     def said_in(self, scene: Scene) -> str | None:
         """What is said during a scene; None where nothing is, or nobody wrote it down."""
         return self.transcript.between(scene.start, scene.end) if self.transcript else None

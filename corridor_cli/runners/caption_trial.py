@@ -9,12 +9,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import count, cycle, islice, pairwise
-from multiprocessing.connection import wait
 
 from corridor_cli.errors import ModelError
 from corridor_cli.hosts.hosted_engine import HostedEngine
 from corridor_cli.hosts.media_pool import MediaPool
-from corridor_cli.hosts.messages import EngineSetup, JobLost, WorkerSetup
+from corridor_cli.hosts.messages import EngineSetup, WorkerSetup
 from corridor_cli.hosts.slots import create_arena
 from corridor_cli.pipeline.asking import Asker, typical
 from corridor_cli.pipeline.plan import ModelIdentity
@@ -28,12 +27,11 @@ from corridor_cli.records import (
     Request,
     RequestKey,
     Role,
-    ScanEnd,
     ScanJob,
-    SceneFrames,
     WantedPick,
 )
 from corridor_cli.runners.amounts import Amount, relative_deviation
+from corridor_cli.runners.fetching import fetch_scenes
 from corridor_cli.runners.forecast import CaptionCost, full_batch_cost
 from corridor_cli.runners.picture_limits import picture_limits
 from corridor_cli.settings import Settings
@@ -161,20 +159,18 @@ class _Trial:
     def _fetch(self, jobs: Sequence[ScanJob]) -> tuple[list[FrameRef], float]:
         """Frames in shared memory, and what one took; a video that does not give them again is left out."""
         frames: list[FrameRef] = []
-        began = None
-        for job in jobs:
-            self._media.start(job)
-            is_open = True
-            while is_open:
-                wait(self._media.connections, _TICK_SECONDS)
-                for event in [*self._media.receive(), *self._media.kill_stuck()]:
-                    if isinstance(event, SceneFrames):
-                        frames += [picked.frame for picked in event.picks if picked.frame]
-                    is_open = is_open and not isinstance(event, ScanEnd | JobLost)
-                    began = began or time.monotonic()  # the worker has started
-                self._engine.poll(timeout_seconds=0)
-                if self._engine.info is not None and self._loaded_at is None:
-                    self._loaded_at = time.monotonic()
+        began: float | None = None
+
+        def hear(is_heard: bool) -> None:
+            nonlocal began
+            if is_heard:
+                began = began or time.monotonic()  # the worker has started
+            self._engine.poll(timeout_seconds=0)
+            if self._engine.info is not None and self._loaded_at is None:
+                self._loaded_at = time.monotonic()
+
+        for event in fetch_scenes(self._media, jobs, hear):
+            frames += [picked.frame for picked in event.picks if picked.frame]
         taken = time.monotonic() - began if began else 0.0
         return frames, taken / max(1, len(frames))
 
