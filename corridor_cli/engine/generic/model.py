@@ -71,7 +71,14 @@ class GenericModel:
 
     @torch.inference_mode()
     def generate(self, prompts: Sequence[Prompt], end_token_ids: Sequence[int]) -> list[Answer]:
-        """An answer for each prompt, cut at its own limit."""
+        """An answer for each prompt, cut at its own limit; those without frames run apart from the others."""
+        is_text = [not prompt.frames for prompt in prompts]
+        if any(is_text) and not all(is_text):
+            parts = {
+                kind: iter(self.generate([p for p in prompts if (not p.frames) == kind], end_token_ids))
+                for kind in (False, True)
+            }
+            return [next(parts[kind]) for kind in is_text]
         inputs = self._builder.build([(prompt.text, prompt.frames) for prompt in prompts])
         lengths = inputs["attention_mask"].sum(dim=1).tolist()
         fits = [self._fits(length, prompt) for length, prompt in zip(lengths, prompts, strict=True)]
