@@ -98,10 +98,11 @@ class Generator:
         """
         first_slot = len(self._running)
         lengths = [len(sequence.token_ids) for sequence in sequences]
+        self._decoder.prepare(sequences)
         self._cache.clear(first_slot, len(sequences))
         with self.passes.measured("prefill"):
             logits = self._network.prefill(self._pack(sequences, first_slot), visual, self._cache)
-            self._decoder.start(first_slot, logits, lengths, [sequence.limit for sequence in sequences])
+            self._decoder.start(first_slot, logits, sequences)
         self._running += sequences
         self._lengths += lengths
         return logits
