@@ -29,6 +29,7 @@ from corridor_cli.cli import (
     schema,
     search,
     show,
+    tryout,
     validate,
 )
 from corridor_cli.cli.options import ask_for_command
@@ -60,6 +61,9 @@ app.command("export", short_help="Write subtitles, chapters, edit lists or table
 app.command(
     "estimate", cls=estimate.EstimateCommand, short_help="Tell how long a run will take, before it is begun."
 )(estimate.estimate)
+app.command("try", cls=tryout.TryCommand, short_help="Caption a few scenes in several ways, to compare.")(
+    tryout.try_captions
+)
 app.command("search", cls=search.SearchCommand, short_help="Find scenes by what their captions say.")(
     search.search
 )

@@ -111,7 +111,8 @@ class BatchStarted:
 class EngineInfo:
     """What an engine is, once started. `batch_size` is the one it begins with, `reasons` says why; `degraded`
     is what it does less well than was asked for. What was measured under the same `measurement_key` (machine,
-    model, precision) holds for this engine."""
+    model, precision) holds for this engine. A request's prompt, its frames and its answer may come to
+    `max_context_tokens` together; None where nobody knows."""
 
     engine: str
     model_id: str
@@ -128,6 +129,7 @@ class EngineInfo:
     quantization: str | None = None
     degraded: tuple[str, ...] = ()
     measurement_key: str | None = None
+    max_context_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

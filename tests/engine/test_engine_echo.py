@@ -55,6 +55,21 @@ def test_one_changed_pixel_changes_the_words() -> None:
     assert describe_pixels(frame) == describe_pixels(frame.copy()) != describe_pixels(other)
 
 
+def test_without_a_frame_the_words_are_about_the_prompt(store: DictStore, listener: Listener) -> None:
+    engine = start(store, listener, max_context_tokens=20)
+    assert engine.start().max_context_tokens == 20
+    for number, prompt in enumerate(("What is here?", "And there?", "word " * 9)):
+        engine.submit(make_request(number, (), prompt))
+    captions = engine.poll(0.0)
+    assert [caption.text[:34] for caption in captions] == [
+        "An answer to a prompt of 3 words (", "An answer to a prompt of 2 words (", "",
+    ]  # fmt: skip
+    assert [caption.error.type if caption.error else None for caption in captions] == [
+        None, None, "ContextOverflow",
+    ]  # fmt: skip
+    assert start(store, listener).start().max_context_tokens is None
+
+
 def test_every_nth_request_fails(store: DictStore, listener: Listener) -> None:
     refs = [store.add(make_frame(number)) for number in range(8)]
     captions = ask(start(store, listener, fail_every=3), refs)

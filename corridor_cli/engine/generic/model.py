@@ -12,6 +12,7 @@ import torch
 from corridor_cli.engine.base import FrameStore
 from corridor_cli.engine.generic.load import max_context_tokens
 from corridor_cli.engine.generic.prompt import PromptBuilder
+from corridor_cli.engine.generic.rules import RowRules
 from corridor_cli.engine.local.failures import failure_kind
 from corridor_cli.engine.recovery import STAGE, FailureKind, error_caption
 from corridor_cli.hardware import free_device_bytes, peak_process_bytes
@@ -23,11 +24,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A text with its frames, uint8 (height, width, 3) each, and how many tokens may answer it."""
+    """A text with its frames, uint8 (height, width, 3) each, how many tokens may answer it, and how they are
+    chosen."""
 
     text: str
     frames: Sequence[Pixels]
     max_new_tokens: int
+    repetition_penalty: float = 1.0
+
+    @property
+    def asks(self) -> bool:
+        """Whether it asks for more than the likeliest tokens."""
+        return self.repetition_penalty != 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +79,19 @@ class GenericModel:
 
     @torch.inference_mode()
     def generate(self, prompts: Sequence[Prompt], end_token_ids: Sequence[int]) -> list[Answer]:
-        """An answer for each prompt, cut at its own limit."""
+        """An answer for each prompt, cut at its own limit; those without frames run apart from the others."""
+        is_text = [not prompt.frames for prompt in prompts]
+        if any(is_text) and not all(is_text):
+            parts = {
+                kind: iter(self.generate([p for p in prompts if (not p.frames) == kind], end_token_ids))
+                for kind in (False, True)
+            }
+            return [next(parts[kind]) for kind in is_text]
         inputs = self._builder.build([(prompt.text, prompt.frames) for prompt in prompts])
         lengths = inputs["attention_mask"].sum(dim=1).tolist()
         fits = [self._fits(length, prompt) for length, prompt in zip(lengths, prompts, strict=True)]
         if all(fits):
-            rows = self._run(inputs, max(prompt.max_new_tokens for prompt in prompts), end_token_ids)
+            rows = self._run(inputs, prompts, end_token_ids)
             return [
                 Answer(length, _cut(row, prompt.max_new_tokens, end_token_ids))
                 for length, row, prompt in zip(lengths, rows, prompts, strict=True)
@@ -112,12 +127,16 @@ class GenericModel:
         return peak_bytes, free_bytes
 
     def _run(
-        self, inputs: dict[str, torch.Tensor], max_new_tokens: int, end_token_ids: Sequence[int]
+        self, inputs: dict[str, torch.Tensor], prompts: Sequence[Prompt], end_token_ids: Sequence[int]
     ) -> list[list[int]]:
         """The rows of new ids; after its end a row is only padding."""
         moved = {name: self._moved(value) for name, value in inputs.items()}
+        if any(prompt.asks for prompt in prompts):
+            moved["logits_processor"] = [RowRules([prompt.repetition_penalty for prompt in prompts])]
         output = self._network.generate(
-            **moved, max_new_tokens=max_new_tokens, eos_token_id=list(end_token_ids) or None
+            **moved,
+            max_new_tokens=max(prompt.max_new_tokens for prompt in prompts),
+            eos_token_id=list(end_token_ids) or None,
         )
         length = inputs["input_ids"].shape[1]
         if self._network.config.is_encoder_decoder:
@@ -135,7 +154,8 @@ class GenericModel:
 
     def _prompt(self, request: Request) -> Prompt:
         frames = [self._frames.pixels(ref) for ref in request.frames]
-        return Prompt(request.prompt, frames, request.generation.max_new_tokens)
+        asked = request.generation
+        return Prompt(request.prompt, frames, asked.max_new_tokens, asked.repetition_penalty)
 
     def _fits(self, length: int, prompt: Prompt) -> bool:
         limit = self.max_context_tokens

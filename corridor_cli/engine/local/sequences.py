@@ -18,7 +18,8 @@ from corridor_cli.records import Caption, ErrorInfo, FinishReason, FrameRef, Req
 
 @dataclass(frozen=True, slots=True)
 class TokenSequence:
-    """A request made ready: token ids with the image tokens in place, frames uint8 (height, width, 3)."""
+    """A request made ready: token ids with the image tokens in place, frames uint8 (height, width, 3), which
+    may be none."""
 
     request: Request
     token_ids: list[int]
@@ -81,8 +82,6 @@ class Translator:
 
     def read(self, request: Request) -> TokenSequence | ErrorInfo:
         """The sequence of a request. Raises whatever the frame store raises for pixels it has lost."""
-        if not request.frames:
-            return ErrorInfo(STAGE, "NoFrames", "the request has no frame; one or more are needed")
         counts = [count_tiles(ref.width_px, ref.height_px, self._rule) for ref in request.frames]
         token_ids = self.token_ids(request.prompt, counts)
         limit = request.generation.max_new_tokens

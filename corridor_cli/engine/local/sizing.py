@@ -134,6 +134,14 @@ def size_stages(
     return Sizing(slots, limit, slot_budget, tiles, tokens, reasons)
 
 
+def longest_context(loaded: Loaded, costs: Costs, budget: int, expected: Expected) -> int:
+    """Tokens that a single sequence may have, prompt and answer: what the model can hold, or as much of it as
+    `budget` bytes allow for its keys and values and for the prefill of its prompt."""
+    per_token = loaded.slot_bytes(1) - loaded.slot_bytes(0)
+    fitting = int(budget // (_MARGIN * per_token + max(0.0, costs.bytes_per_prompt_token)))
+    return min(loaded.network.max_positions, max(fitting, expected.max_tokens))
+
+
 def best_batch(loaded: Loaded) -> int | None:
     """What a benchmark of this model on this machine recommended; None where there was none."""
     kept = kept_measurement(BEST_BATCH, loaded.measurement_key)
