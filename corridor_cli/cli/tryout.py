@@ -118,7 +118,7 @@ def try_captions(
     with open_reporter(variants[0].settings.logging, sys.stderr) as reporter:
         found = run_tryout(inputs, variants, scenes, seed, reporter)
     if page is not None:
-        from corridor_cli.runners.tryout_page import tryout_html
+        from corridor_cli.cli.tryout_page import tryout_html
 
         try:
             page.write_bytes(tryout_html(found))

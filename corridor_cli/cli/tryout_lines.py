@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from corridor_cli.cli.page import Page, one_line
 from corridor_cli.cli.tables import is_terminal, open_console, plain_table, stdout_width
 from corridor_cli.printable import encodable, printable
+from corridor_cli.telemetry import counted
 from corridor_cli.timeline.timecode import seconds, timecode
 
 if TYPE_CHECKING:
@@ -50,13 +51,24 @@ def place(scene: TriedScene) -> str:
 
 def told(answer: Answer, retry_of: str | None) -> str:
     """A caption, and what is wrong with it; or why there is none."""
-    remarks = [] if answer.status == "success" else [answer.status]
+    remarks: list[str] = [] if answer.status == "success" else [answer.status]
     if answer.error is not None:
         remarks = [f"{answer.error.type}: {one_line(answer.error.message)}"]
     if retry_of is not None:
         remarks.append(f"the first answer was {retry_of}")
     text = one_line(answer.text) if answer.text else ""
     return " ".join(filter(None, [text, f"[{', '.join(remarks)}]" if remarks else ""]))
+
+
+def figures_line(found: Tryout) -> str:
+    """What was tried on what, in a sentence."""
+    num_videos = len({scene.path for scene in found.scenes})
+    models = {(result.engine.model_id, result.engine.device) for result in found.results}
+    where = " and ".join(f"{printable(model)} on {device}" for model, device in sorted(models))
+    return (
+        f"{counted(len(found.scenes), 'scene')} of {counted(num_videos, 'video')} (of {found.num_videos}, "
+        f"seed {found.seed}); {where}; loading is not counted."
+    )
 
 
 def _below_each_other(found: Tryout) -> str:
@@ -110,17 +122,7 @@ def _figures(found: Tryout) -> list[str]:
         )
     text = io.StringIO()
     open_console(text).print(table)
-    engine = found.results[0].engine
-    scenes = f"{len(found.scenes)} scenes of {len({scene.path for scene in found.scenes})} videos"
-    where = f"{printable(engine.model_id)} on {engine.device}" if _is_one_model(found) else "several models"
-    return [
-        *(line.rstrip() for line in text.getvalue().rstrip("\n").split("\n")),
-        f"{scenes} (of {found.num_videos}, seed {found.seed}); {where}; loading is not counted.",
-    ]
-
-
-def _is_one_model(found: Tryout) -> bool:
-    return len({result.engine.model_id for result in found.results}) == 1
+    return [*(line.rstrip() for line in text.getvalue().rstrip("\n").split("\n")), figures_line(found)]
 
 
 def _variant(result: VariantResult) -> dict[str, Any]:

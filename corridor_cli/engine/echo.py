@@ -11,6 +11,7 @@ hold:
     hang_after           after n answers the engine stops answering
     die_after            after n answers the process kills itself
     die_on               a request that matches kills the process each time it runs
+    loop_if              a request that matches is answered in circles, unless repetition is penalised
     max_context_tokens   a longer prompt, with its frames and the most that may answer it, is refused
 """
 
