@@ -37,8 +37,13 @@ def describe_run(inputs: Sequence[str], loaded: LoadedSettings, arguments: Seque
 
 
 def overrides_of(run: LastRun) -> list[Override]:
-    """What the run's flags and variables gave, as flags; settings that are no more are left out."""
-    return [Override(name, value, name) for name, value in run.given.items() if name in known_keys()]
+    """What the run's flags and variables gave, as flags; settings that are no more are left out, and how it
+    was told what went on: whoever asks now is not who had it quiet."""
+    return [
+        Override(name, value, name)
+        for name, value in run.given.items()
+        if name in known_keys() and not name.startswith("logging.")
+    ]
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

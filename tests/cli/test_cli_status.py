@@ -202,6 +202,8 @@ def test_a_model_that_is_not_here_is_told_and_nothing_is_fetched(
 ) -> None:
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # whoever asked it would fail
+    status(folder, "--json", "--engine", "local", "--model", "nobody/nothing")
+    assert "is not on this machine" in capsys.readouterr().err  # although the run was a quiet one
     (folder / "out/.vlmtl/run.json").unlink()
     for options in ((), ("--model", "nobody/nothing"), ("--model", str(folder))):
         status(folder, "--json", *options)
