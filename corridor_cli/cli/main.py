@@ -19,6 +19,7 @@ from corridor_cli.cli import (
     bench_group,
     completion,
     config,
+    diff,
     doctor,
     estimate,
     export,
@@ -29,6 +30,7 @@ from corridor_cli.cli import (
     schema,
     search,
     show,
+    status,
     tryout,
     validate,
 )
@@ -68,6 +70,10 @@ app.command("search", cls=search.SearchCommand, short_help="Find scenes by what 
     search.search
 )
 app.command("show", short_help="Print one timeline.")(show.show)
+app.command(
+    "status", cls=status.StatusCommand, short_help="Tell what of a folder is done, what is not, and why."
+)(status.status)
+app.command("diff", cls=diff.DiffCommand, short_help="Compare the captions of two runs.")(diff.diff)
 app.add_typer(config.app, name="config")
 app.add_typer(models.app, name="models")
 app.command("doctor", short_help="Tell whether this machine can do the work.")(doctor.doctor)

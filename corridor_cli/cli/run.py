@@ -154,7 +154,7 @@ def _run(
         if loaded.source is not None:
             reporter.note(loaded.note)
         try:
-            outcome = run_local(inputs, output, loaded, options, reporter)
+            outcome = run_local(inputs, output, loaded, options, reporter, arguments)
         except VlmtlError as error:
             if loaded.settings.logging.format != "json":
                 raise

@@ -35,6 +35,7 @@ from corridor_cli.printable import printable, shortened
 
 if TYPE_CHECKING:
     from corridor_cli.config import Override
+    from corridor_cli.runners.tryout import Tryout
     from corridor_cli.runners.tryout_captions import Variant
 
 _MODEL_FLAGS = {name: flag for name, flag in MODEL_FLAGS.items() if name != "model"}
@@ -107,24 +108,33 @@ def try_captions(
     Nothing is written but the page. Give --prompt, --model or --mode several times: every combination is
     tried on the same scenes, with its seconds a scene.
     """
-    from corridor_cli.cli.reporting import open_reporter
-    from corridor_cli.cli.tryout_lines import tryout_as_json, tryout_lines
-    from corridor_cli.runners.tryout import run_tryout
-
     if page is not None:
         _check_page(page, force=force)
     overrides = [*read_sets(sets or []), *flag_overrides(context.params, _FLAGS)]
     variants = _variants(config, overrides, models or [], modes or [], prompts or [])
-    with open_reporter(variants[0].settings.logging, sys.stderr) as reporter:
-        found = run_tryout(inputs, variants, scenes, seed, reporter)
+    found = _tried(inputs, variants, scenes, seed)
     if page is not None:
-        from corridor_cli.cli.tryout_page import tryout_html
+        _write_page(page, found)
+    from corridor_cli.cli.tryout_lines import tryout_as_json, tryout_lines
 
-        try:
-            page.write_bytes(tryout_html(found))
-        except OSError as error:
-            raise StorageError(f"{printable(page)} cannot be written: {error.strerror}.") from error
     show(tryout_as_json(found) if as_json else tryout_lines(found))
+
+
+def _tried(inputs: list[str], variants: list[Variant], num_scenes: int, seed: int) -> Tryout:
+    from corridor_cli.cli.reporting import open_reporter
+    from corridor_cli.runners.tryout import run_tryout
+
+    with open_reporter(variants[0].settings.logging, sys.stderr) as reporter:
+        return run_tryout(inputs, variants, num_scenes, seed, reporter)
+
+
+def _write_page(page: Path, found: Tryout) -> None:
+    from corridor_cli.cli.tryout_page import tryout_html
+
+    try:
+        page.write_bytes(tryout_html(found))
+    except OSError as error:
+        raise StorageError(f"{printable(page)} cannot be written: {error.strerror}.") from error
 
 
 def _variants(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from corridor_cli.pipeline.video import VideoWork
+from corridor_cli.printable import encodable
 from corridor_cli.prompts import fill, likely
 from corridor_cli.records import (
     Caption,
@@ -118,7 +119,7 @@ class Asker:
 
     def _values(self, video: VideoWork, scene: Scene) -> dict[str, str]:
         return {
-            "name": video.relative.rpartition("/")[2],
+            "name": encodable(video.plan.source.path.name),
             "scene_index": str(scene.index + 1),
             "start": timecode(scene.start),
             "end": timecode(scene.end),

@@ -19,8 +19,8 @@ from corridor_cli.runners.caption_trial import Trial, try_captions
 from corridor_cli.runners.estimate_material import Material, gather
 from corridor_cli.runners.forecast import StartUp
 from corridor_cli.runners.inputs import find_inputs
-from corridor_cli.runners.local import identify_model
 from corridor_cli.runners.looks import Look
+from corridor_cli.runners.model_name import identify_model
 from corridor_cli.runners.other_work import OtherWork
 from corridor_cli.runners.reckon import Estimate, EstimateRequest, base_of, reckon
 from corridor_cli.runners.sample_choice import FIRST_LOOK_SECONDS, choose_sample, choose_second_looks

@@ -9,8 +9,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from corridor_cli.config import LoadedSettings
-from corridor_cli.engine.echo import TILE_PX as ECHO_TILE_PX
-from corridor_cli.engine.presets import describe_model
 from corridor_cli.errors import ExitCode
 from corridor_cli.hardware import available_memory_bytes
 from corridor_cli.hosts.hosted_engine import HostedEngine
@@ -30,6 +28,8 @@ from corridor_cli.pipeline.writer import Writer
 from corridor_cli.records import BatchStarted, BatchStats
 from corridor_cli.runners.export import export_timelines, kept_lines
 from corridor_cli.runners.inputs import find_cuts, find_inputs, find_transcripts
+from corridor_cli.runners.last_call import describe_run
+from corridor_cli.runners.model_name import identify_model
 from corridor_cli.runners.outcomes import exit_code, problem_outcome, total, unreadable_outcome
 from corridor_cli.runners.picture_limits import picture_limits
 from corridor_cli.runners.profile import ENGINE_TRACE, Span, TimedPool, TimedWriter, write_profile
@@ -38,6 +38,7 @@ from corridor_cli.settings import Settings
 from corridor_cli.telemetry import Reporter, RunOptions, RunOutcome, RunPlan, VideoOutcome, VideoStatus
 from corridor_cli.timeline.exports.find import find_timelines
 from corridor_cli.timeline.exports.registry import Format, beside, choose_formats, tables
+from corridor_cli.timeline.last_run import save_last_run
 from corridor_cli.timeline.layout import OutputLayout
 from corridor_cli.timeline.lock import OutputLock
 
@@ -48,9 +49,17 @@ _TRACE_SECONDS = 60.0  # a trace of some hundred megabytes takes its time to be 
 
 
 def run_local(
-    inputs: list[str], output: Path, loaded: LoadedSettings, options: RunOptions, reporter: Reporter
+    inputs: list[str],
+    output: Path,
+    loaded: LoadedSettings,
+    options: RunOptions,
+    reporter: Reporter,
+    arguments: Sequence[str] = (),
 ) -> RunOutcome:
-    """Take all inputs to timelines under `output`. Raises `VlmtlError` where the whole run cannot go on."""
+    """Take all inputs to timelines under `output`. Raises `VlmtlError` where the whole run cannot go on.
+
+    `arguments` is the command line behind `vlmtl`, for the note that `vlmtl status` reads.
+    """
     started = time.monotonic()
     settings = loaded.settings
     layout = OutputLayout(output.resolve())
@@ -63,6 +72,7 @@ def run_local(
         lock = OutputLock(layout)
         if not options.dry_run:
             stack.enter_context(lock)
+            save_last_run(layout.last_run, describe_run(inputs, loaded, arguments))
         exports = beside(formats)
         plans = list(plan_videos(found.sources, layout, settings, model, options, cuts, exports, transcripts))
         run = _Run(layout, lock, settings, options, reporter, model, formats)
@@ -76,18 +86,6 @@ def run_local(
         if run.are_exports_incomplete and code is None and exit_code(outcomes) is ExitCode.OK:
             code = ExitCode.PARTIAL
         return total(outcomes, run.tally, code, time.monotonic() - started)
-
-
-def identify_model(settings: Settings) -> ModelIdentity:
-    """What names the model in the caption key. Raises `ModelError` when there is no usable one."""
-    chosen = settings.gpu_pipeline.internvl3
-    if chosen.engine == "echo":
-        return ModelIdentity("echo", "none", ECHO_TILE_PX, cuts_tiles=True)
-    info = describe_model(chosen)
-    is_fixed = chosen.chosen_precision == "auto" and info.is_small
-    precision = "fp32" if is_fixed else chosen.chosen_precision
-    cuts_tiles = info.shape is not None and chosen.engine != "generic"
-    return ModelIdentity(info.identity, precision, info.tile_px, cuts_tiles)
 
 
 class _Run:

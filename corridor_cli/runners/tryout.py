@@ -12,7 +12,7 @@ from corridor_cli.media.discover import SourceFile
 from corridor_cli.pipeline.plan import VideoPlan, plan_scans
 from corridor_cli.pipeline.video import VideoWork
 from corridor_cli.runners.inputs import find_cuts, find_inputs, find_transcripts
-from corridor_cli.runners.local import identify_model
+from corridor_cli.runners.model_name import identify_model
 from corridor_cli.runners.sampling import look_into
 from corridor_cli.runners.tryout_captions import Trial, TriedScene, Variant, VariantResult, record_of
 from corridor_cli.runners.workers import plan_workers

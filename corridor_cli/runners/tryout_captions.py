@@ -29,7 +29,7 @@ from corridor_cli.records import (
     WantedPick,
 )
 from corridor_cli.runners.fetching import fetch_scenes
-from corridor_cli.runners.local import identify_model
+from corridor_cli.runners.model_name import identify_model
 from corridor_cli.runners.picture_limits import picture_limits
 from corridor_cli.settings import FrameSettings, Settings
 from corridor_cli.telemetry import Reporter, counted

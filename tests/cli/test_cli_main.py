@@ -35,6 +35,8 @@ COMMANDS = [
     ["export"],
     ["search"],
     ["show"],
+    ["status"],
+    ["diff"],
     ["config"],
     ["config", "show"],
     ["config", "check"],
@@ -112,6 +114,8 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         (["config", "show", "--set", "=x"], "flag --set: got '=x', allowed: KEY=VALUE"),
         (["config", "check"], "Missing argument 'FILE'"),
         (["validate"], "Missing argument 'OUTPUT'"),
+        (["status"], "Missing argument 'OUTPUT'"),
+        (["diff", "a"], "Missing argument 'B'"),
         (["bench", "compare", "a"], "Missing argument 'B.json'"),
         (["bench", "compare", "a", "b"], "a cannot be read: No such file or directory"),
         (["run", "a\n\x1b[31m"], "got one path (a\\n\\x1b[31m)"),
@@ -183,6 +187,7 @@ def test_a_bug_asks_to_be_reported_and_shows_its_trace_only_when_asked(
     assert "Traceback" in capsys.readouterr().err
 
 
+@pytest.mark.alone
 @pytest.mark.alone
 def test_help_is_quick_and_loads_nothing_heavy() -> None:
     code = (
