@@ -188,7 +188,6 @@ def test_a_bug_asks_to_be_reported_and_shows_its_trace_only_when_asked(
 
 
 @pytest.mark.alone
-@pytest.mark.alone
 def test_help_is_quick_and_loads_nothing_heavy() -> None:
     code = (
         "import sys; from corridor_cli.cli.main import call; code = call(['--help']); "
