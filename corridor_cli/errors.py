@@ -2,7 +2,8 @@
 
     VlmtlError                    1   internal error, when nothing below fits
     ├── UsageError                2   wrong usage, nothing started
-    │   └── ConfigError           2   wrong configuration: file, line, column
+    │   ├── ConfigError           2   wrong configuration: file, line, column
+    │   └── SchemaError           2   a JSON Schema that no answer can be held to
     ├── NoInputsError             4   nothing to do, or every input failed
     ├── ModelError                5   model, accelerator or endpoint not usable
     │   └── DeviceLostError       5   the accelerator broke down in mid-run; a new process may go on
@@ -77,6 +78,10 @@ class UsageError(VlmtlError):
 
 class ConfigError(UsageError):
     """A setting is wrong; the message begins with file, line and column where they are known."""
+
+
+class SchemaError(UsageError):
+    """A JSON Schema that is none, or asks for what no answer can be held to."""
 
 
 class NoInputsError(VlmtlError):

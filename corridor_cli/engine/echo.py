@@ -1,8 +1,8 @@
 """The shipped fake: deterministic text from the pixels, and misbehaviour on request. No torch, no model.
 
-A sentence for each frame; a request without frames is answered by one about its prompt. A word counts as a
-token. It goes through the same batching and recovery as the real engine. `gpu_pipeline.internvl3.echo` may
-hold:
+A sentence for each frame; a request without frames is answered by one about its prompt. Where a JSON Schema
+is to be followed, a small document holds that text. A word counts as a token. It goes through the same
+batching and recovery as the real engine. `gpu_pipeline.internvl3.echo` may hold:
 
     delay_seconds        each batch takes this long
     fail_every           every n-th accepted request fails
@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 
 from corridor_cli.engine.base import BatchListener, FrameStore
 from corridor_cli.engine.batching import Batcher, max_pending
+from corridor_cli.engine.echo_json import sample_document
 from corridor_cli.engine.recovery import STAGE, BatchSizer, FailureKind, error_caption
 from corridor_cli.errors import ModelError
 from corridor_cli.records import Caption, EngineInfo, ErrorInfo, Request, RequestKey
@@ -141,6 +142,8 @@ class EchoModel:
         if 0 < self.settings.max_context_tokens < prompt_tokens + limit:
             return error_caption(request, self._overflow(prompt_tokens, limit), prompt_tokens)
         told = " ".join(describe_pixels(frame) for frame in frames) or describe_prompt(request.prompt)
+        if request.generation.json_schema is not None:
+            told = sample_document(request.generation.json_schema, told)
         words = told.split()
         if request.generation.repetition_penalty == 1.0 and self._loops.matches(request.key, frames):
             words = ["round", "and"] * limit

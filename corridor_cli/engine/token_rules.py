@@ -27,3 +27,14 @@ def penalise(
     factors = torch.where(counts > 0, penalties, 1.0)[:, None]
     found = logits.gather(1, tokens)
     logits.scatter_(1, tokens, torch.where(found < 0, found * factors, found / factors))
+
+
+def allow_only(logits: torch.Tensor, allowed: torch.Tensor) -> None:
+    """Rule out all tokens but the allowed ones, in place.
+
+    Logits are (rows, vocab), `allowed` uint8 (rows, at least vocab / 8): bit i of byte b stands for token
+    8 b + i.
+    """
+    bits = torch.arange(8, dtype=torch.uint8, device=allowed.device)
+    is_allowed = ((allowed[:, :, None] >> bits) & 1).flatten(1)[:, : logits.shape[1]]
+    logits.masked_fill_(is_allowed == 0, float("-inf"))

@@ -79,7 +79,8 @@ def side(request: pytest.FixtureRequest) -> Side:
 
 def run(generator: Generator, order: Sequence[TokenSequence], together: int) -> dict[Any, list[int]]:
     """Let sequences in, so many at a time, whenever slots are free: those behind a gap move into it."""
-    waiting, answers = list(order), {}
+    waiting = list(order)
+    answers: dict[Any, list[int]] = {}
     while waiting or generator.running:
         size = min(together, generator.num_slots - len(generator.running))
         group, waiting = waiting[:size], waiting[size:]

@@ -13,6 +13,7 @@ from corridor_cli.engine.base import FrameStore
 from corridor_cli.engine.generic.load import max_context_tokens
 from corridor_cli.engine.generic.prompt import PromptBuilder
 from corridor_cli.engine.generic.rules import RowRules
+from corridor_cli.engine.json_grammar import INVALID_JSON, JsonGrammar, JsonGrammars
 from corridor_cli.engine.local.failures import failure_kind
 from corridor_cli.engine.recovery import STAGE, FailureKind, error_caption
 from corridor_cli.hardware import free_device_bytes, peak_process_bytes
@@ -31,11 +32,12 @@ class Prompt:
     frames: Sequence[Pixels]
     max_new_tokens: int
     repetition_penalty: float = 1.0
+    grammar: JsonGrammar | None = None
 
     @property
     def asks(self) -> bool:
         """Whether it asks for more than the likeliest tokens."""
-        return self.repetition_penalty != 1
+        return self.repetition_penalty != 1 or self.grammar is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +72,13 @@ class GenericModel:
         pad = self._tokenizer.pad_token_id
         self._pad_token_id = pad if pad is not None else end_token_ids[0]
         network.generation_config = _greedy(network.generation_config, self._pad_token_id)
+        self._grammars = JsonGrammars(self._tokenizer, end_token_ids, _num_logits(network))
 
     def caption(self, requests: Sequence[Request]) -> list[Caption]:
         """One caption for each request; those too long for the model's context get an error."""
         prompts = [self._prompt(request) for request in requests]
         answers = self.generate(prompts, self._end_token_ids)
-        return [self._caption(*pair) for pair in zip(requests, answers, strict=True)]
+        return [self._caption(*each) for each in zip(requests, prompts, answers, strict=True)]
 
     @torch.inference_mode()
     def generate(self, prompts: Sequence[Prompt], end_token_ids: Sequence[int]) -> list[Answer]:
@@ -132,7 +135,10 @@ class GenericModel:
         """The rows of new ids; after its end a row is only padding."""
         moved = {name: self._moved(value) for name, value in inputs.items()}
         if any(prompt.asks for prompt in prompts):
-            moved["logits_processor"] = [RowRules([prompt.repetition_penalty for prompt in prompts])]
+            rules = RowRules(
+                [each.repetition_penalty for each in prompts], [each.grammar for each in prompts]
+            )
+            moved["logits_processor"] = [rules]
         output = self._network.generate(
             **moved,
             max_new_tokens=max(prompt.max_new_tokens for prompt in prompts),
@@ -155,13 +161,14 @@ class GenericModel:
     def _prompt(self, request: Request) -> Prompt:
         frames = [self._frames.pixels(ref) for ref in request.frames]
         asked = request.generation
-        return Prompt(request.prompt, frames, asked.max_new_tokens, asked.repetition_penalty)
+        grammar = None if asked.json_schema is None else self._grammars.compiled(asked.json_schema)
+        return Prompt(request.prompt, frames, asked.max_new_tokens, asked.repetition_penalty, grammar)
 
     def _fits(self, length: int, prompt: Prompt) -> bool:
         limit = self.max_context_tokens
         return limit is None or length + prompt.max_new_tokens <= limit
 
-    def _caption(self, request: Request, answer: Answer) -> Caption:
+    def _caption(self, request: Request, prompt: Prompt, answer: Answer) -> Caption:
         if answer.new_ids is None:
             message = (
                 f"{answer.prompt_tokens} prompt tokens and {request.generation.max_new_tokens} new ones "
@@ -170,6 +177,8 @@ class GenericModel:
             return error_caption(request, ErrorInfo(STAGE, "ContextOverflow", message))
         ids = answer.new_ids
         finish: FinishReason = "stop" if ids and ids[-1] in self._end_token_ids else "length"
+        if finish == "stop" and prompt.grammar is not None and not prompt.grammar.is_document(ids):
+            return error_caption(request, INVALID_JSON, answer.prompt_tokens)
         text = self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         return Caption(request.key, text.strip(), answer.prompt_tokens, len(ids), finish)
 
@@ -181,6 +190,12 @@ def _greedy(given: Any, pad_token_id: int) -> Any:
     names = ("bos_token_id", "decoder_start_token_id", "forced_bos_token_id", "cache_implementation")
     kept = {name: value for name in names if (value := getattr(given, name, None)) is not None}
     return GenerationConfig(do_sample=False, pad_token_id=pad_token_id, **kept)
+
+
+def _num_logits(network: Any) -> int:
+    """How many tokens the network tells apart; vocabularies are padded to round numbers."""
+    head = network.get_output_embeddings()
+    return int(network.config.get_text_config().vocab_size if head is None else head.weight.shape[0])
 
 
 def _cut(row: list[int], max_new_tokens: int, end_token_ids: Sequence[int]) -> list[int]:
