@@ -229,6 +229,16 @@ class Page:
         refused = [json.dumps(event["params"]) for event in self._heard("Audits.issueAdded")]
         return [*logged, *thrown, *refused]
 
+    @property
+    def refused(self) -> list[str]:
+        """What of it the page's policy refused, before anything was sent."""
+        asked = {
+            event["params"]["requestId"]: event["params"]["request"]["url"]
+            for event in self._heard("Network.requestWillBeSent")
+        }
+        failed = [event["params"] for event in self._heard("Network.loadingFailed")]
+        return [asked[each["requestId"]] for each in failed if each.get("blockedReason") == "csp"]
+
     def close(self) -> None:
         self._browser.call("Target.closeTarget", targetId=self._target)
 

@@ -92,8 +92,8 @@ def remove_beside(layout: OutputLayout, name: str) -> None:
     notes = Notes.of_timeline(layout, name)
     if not notes:
         return
-    paths = {each.name: export_path(layout, name, each) for each in FORMATS.values() if not each.is_table}
-    paths[REPORT_SUFFIX] = layout.root / (name + REPORT_SUFFIX)
+    paths = {REPORT_SUFFIX: layout.root / (name + REPORT_SUFFIX)}
+    paths |= {each.name: export_path(layout, name, each) for each in FORMATS.values() if not each.is_table}
     for key, path in paths.items():
         there = file_digest(path)
         if there is not None and notes.is_ours(key, there):

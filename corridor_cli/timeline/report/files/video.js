@@ -49,22 +49,19 @@ function seek(seconds) {
   moveCursor(seconds);
 }
 
-/** Go to a scene by key: it gets the focus, and lies below what stands still at the top. */
+/** Go to a scene by key: it gets the focus and is to be seen. */
 function goTo(place) {
   choose(place);
   moveCursor(starts[place]);
   rows[place].focus({ preventScroll: true });
-  showRow(rows[place]);
+  rows[place].scrollIntoView({ block: "nearest" });
 }
 
-function showRow(row) {
+/** Rows are scrolled to a place that the stage, which stands still at the top, does not cover. */
+function keepClear() {
   const stage = document.querySelector(".stage");
   const covered = getComputedStyle(stage).position === "sticky" ? stage.offsetHeight : 0;
-  const box = row.getBoundingClientRect();
-  if (box.top < covered + 4) window.scrollBy(0, box.top - covered - 4);
-  else if (box.bottom > window.innerHeight) {
-    window.scrollBy(0, Math.min(box.bottom - window.innerHeight + 4, box.top - covered - 4));
-  }
+  document.documentElement.style.scrollPaddingTop = `${covered + 4}px`;
 }
 
 function update() {
@@ -161,6 +158,8 @@ if (rows.length) {
   document.querySelector("table.scenes").addEventListener("click", onRowClick);
   byId("strip").addEventListener("click", onStripClick);
   if (player) startPlayer();
+  new ResizeObserver(keepClear).observe(document.querySelector(".stage"));
+  keepClear();
   window.addEventListener("hashchange", openHash);
   openHash();
 }
