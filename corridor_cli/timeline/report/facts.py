@@ -34,8 +34,11 @@ class Problem:
 
 
 def problems_of(timeline: Timeline) -> list[Problem]:
-    """Failures first, then warnings of reading and captioning, then what was tried again."""
-    found = [_error(each) for each in timeline.errors]
+    """Failures first, then warnings of reading and captioning, then what was tried again.
+
+    What is said of several frames of a scene alike stands there once.
+    """
+    found = list(dict.fromkeys(map(_error, timeline.errors)))
     reader, run = timeline.source.reader, timeline.run
     if reader is not None:
         found += [Problem("warning", one_line(each)) for each in reader.warnings]

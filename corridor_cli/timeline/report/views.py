@@ -101,7 +101,7 @@ def strip_view(timeline: Timeline) -> StripView:
     """The strip below the player."""
     length = max(timeline.scenes[-1].end, 0.001) if timeline.scenes else 0.001
     label = f"{counted(len(timeline.scenes), 'scene')} in {format_duration(length)}, to scale. "
-    ticks = (clock(length * number / (_NUM_TICKS - 1)) for number in range(_NUM_TICKS))
+    ticks = (clock(length * number / (_NUM_TICKS - 1), length) for number in range(_NUM_TICKS))
     views = [
         TransitionView(figure(each.start), figure(each.end - each.start), transition_words(each))
         for each in timeline.transitions
@@ -136,13 +136,13 @@ def figure(value: float) -> str:
     return f"{value:.6f}".rstrip("0").rstrip(".")
 
 
-def clock(seconds: float) -> str:
-    """A time on an axis: `1:02`, `2:03:04`; under ten seconds `4.2`."""
-    if seconds < 10:
-        return f"{seconds:.1f}"
+def clock(seconds: float, length: float) -> str:
+    """A time on an axis of some length, in seconds: `4.2 s`, `1:02`, `2:03:04`."""
+    if length < 60:
+        return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+    return f"{hours}:{minutes:02d}:{rest:02d}" if length >= 3600 else f"{minutes}:{rest:02d}"
 
 
 def transition_words(change: TransitionPart) -> str:

@@ -40,17 +40,15 @@ function update() {
     row.hidden = !isFound[video];
     shown += isFound[video] ? 1 : 0;
   });
-  const isAll = shown === rows.length;
-  byId("count").textContent = isAll ? `${rows.length} videos` : `${shown} of ${rows.length} videos`;
+  byId("count").textContent = counted(shown, rows.length, "video");
   byId("none").hidden = shown > 0;
   showHits(hits, words);
 }
 
 function showHits(hits, words) {
   byId("hits").hidden = !words.length || !library.scenes.length;
-  const scenes = hits.length === 1 ? "1 scene" : `${hits.length} scenes`;
   const more = hits.length > MAX_HITS ? `, the first ${MAX_HITS} are shown` : "";
-  byId("hits-count").textContent = `${scenes} found${more}`;
+  byId("hits-count").textContent = `${counted(hits.length, hits.length, "scene")} found${more}`;
   const items = hits.slice(0, MAX_HITS).map(hitItem);
   byId("hits-list").replaceChildren(...items);
   markWords(items.map((item) => item.querySelector(".caption")), words);

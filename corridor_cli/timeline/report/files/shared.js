@@ -39,6 +39,12 @@ function markWords(elements, words) {
   if (ranges.length) CSS.highlights.set("found", new Highlight(...ranges));
 }
 
+/** `1 scene`, `2 scenes`, `2 of 7 scenes`. */
+function counted(shown, all, noun) {
+  const nouns = all === 1 ? noun : `${noun}s`;
+  return shown === all ? `${all} ${nouns}` : `${shown} of ${all} ${nouns}`;
+}
+
 /** Keys that are not meant for what has the focus. */
 function isForPage(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return false;
@@ -75,3 +81,8 @@ function nextShown(rows, place, step) {
   }
   return place;
 }
+
+/** On paper nothing can be opened. */
+window.addEventListener("beforeprint", () => {
+  for (const details of document.querySelectorAll(".problems details")) details.open = true;
+});

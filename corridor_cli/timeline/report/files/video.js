@@ -76,8 +76,7 @@ function update() {
     blocks[place].classList.toggle("out", row.hidden);
     shown += row.hidden ? 0 : 1;
   });
-  const isAll = shown === rows.length;
-  byId("count").textContent = isAll ? `${rows.length} scenes` : `${shown} of ${rows.length} scenes`;
+  byId("count").textContent = counted(shown, rows.length, "scene");
   byId("none").hidden = shown > 0;
   markWords(rows.filter((row) => !row.hidden).map((row) => row.querySelector(".words")), words);
 }
