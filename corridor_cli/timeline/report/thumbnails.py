@@ -21,7 +21,7 @@ MAX_PICTURE_PIXELS = 128 * 1024 * 1024
 _SIZES = ((288, 72), (224, 66), (160, 55), (112, 40))
 _POSTER = (128, 60)
 _PREFIX = "data:image/webp;base64,"
-_TRIED = 24
+_TRIED = 12
 
 
 @dataclass(frozen=True, slots=True)

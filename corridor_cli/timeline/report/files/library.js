@@ -10,9 +10,10 @@ let folded = null;
 const library = JSON.parse(byId("captions").textContent);
 
 function foldAll() {
-  const scenes = library.scenes.map(([, , , caption]) => fold(caption));
-  const names = library.videos.map(fold);
-  return { scenes, names };
+  folded ??= {
+    scenes: library.scenes.map(([, , , caption]) => fold(caption)),
+    names: library.videos.map(fold),
+  };
 }
 
 function passes(row, wanted) {
@@ -23,7 +24,7 @@ function passes(row, wanted) {
 function update() {
   const words = wordsOf(byId("search").value);
   const wanted = byId("filter").value;
-  folded ??= foldAll();
+  foldAll();
   const isShown = byRow.map((row) => passes(row, wanted));
   const isFound = isShown.map((shown, video) => shown && hasAll(folded.names[video], words));
   const hits = [];
@@ -115,5 +116,6 @@ function onKey(event) {
 
 startSorting();
 startControls(update);
-update();
+byId("count").textContent = counted(rows.length, rows.length, "video");
+whenIdle(foldAll);
 document.addEventListener("keydown", onKey);

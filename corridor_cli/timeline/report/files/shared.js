@@ -45,6 +45,12 @@ function counted(shown, all, noun) {
   return shown === all ? `${all} ${nouns}` : `${shown} of ${all} ${nouns}`;
 }
 
+/** Later, when the page is there and nothing else is to be done. */
+function whenIdle(work) {
+  if (window.requestIdleCallback) requestIdleCallback(work);
+  else setTimeout(work, 200);
+}
+
 /** Keys that are not meant for what has the focus. */
 function isForPage(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return false;

@@ -64,10 +64,14 @@ function keepClear() {
   document.documentElement.style.scrollPaddingTop = `${covered + 4}px`;
 }
 
+function foldAll() {
+  folded ??= rows.map((row) => fold(row.querySelector(".words").textContent));
+}
+
 function update() {
   const words = wordsOf(byId("search").value);
   const wanted = byId("filter").value;
-  folded ??= rows.map((row) => fold(row.querySelector(".words").textContent));
+  foldAll();
   let shown = 0;
   rows.forEach((row, place) => {
     const isGood = row.dataset.mood === "good";
@@ -152,13 +156,13 @@ function startPlayer() {
 if (rows.length) {
   for (const row of rows) row.tabIndex = -1;
   startControls(update);
-  update();
+  byId("count").textContent = counted(rows.length, rows.length, "scene");
+  whenIdle(foldAll);
   document.addEventListener("keydown", onKey);
   document.querySelector("table.scenes").addEventListener("click", onRowClick);
   byId("strip").addEventListener("click", onStripClick);
   if (player) startPlayer();
-  new ResizeObserver(keepClear).observe(document.querySelector(".stage"));
-  keepClear();
+  new ResizeObserver(keepClear).observe(document.querySelector(".stage")); // called once at first, too
   window.addEventListener("hashchange", openHash);
   openHash();
 }
