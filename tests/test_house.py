@@ -82,7 +82,14 @@ def loaded_after(statement: str) -> set[str]:
 
 
 def test_main_loads_no_decoder_and_no_network() -> None:
-    runners = ["runners.local", "runners.scenes", "runners.probe", "runners.estimate", "runners.doctor"]
+    runners = [
+        "runners.local",
+        "runners.scenes",
+        "runners.probe",
+        "runners.estimate",
+        "runners.doctor",
+        "runners.report",
+    ]
     modules = [*runners, "cli.run", "cli.scene_results", "cli.estimate_lines", "cli.live"]
     loaded = loaded_after("import " + ", ".join(f"corridor_cli.{module}" for module in modules))
     assert not loaded & {"torch", "transformers", "av", "decord", "torchcodec"}

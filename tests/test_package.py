@@ -1,4 +1,4 @@
-"""What a user installs: a wheel that carries the default settings and the bundled model."""
+"""What a user installs: a wheel that carries the default settings, the bundled model and the pages' files."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from pathlib import Path
 import corridor_cli
 
 ROOT = Path(__file__).parents[1]
+PAGE_FILES = ROOT / "corridor_cli/timeline/report/files"
 
 
-def test_the_wheel_carries_the_default_settings_and_the_bundled_model(tmp_path: Path) -> None:
+def test_the_wheel_carries_whatever_is_no_code(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.mkdir()
     for name in ("pyproject.toml", "README.md", "LICENSE"):
@@ -44,4 +45,7 @@ def test_the_wheel_carries_the_default_settings_and_the_bundled_model(tmp_path: 
     }
     assert "corridor_cli/models/tiny/model.safetensors" in model
     assert model <= names
+    pages = {f"corridor_cli/timeline/report/files/{path.name}" for path in PAGE_FILES.iterdir()}
+    assert "corridor_cli/timeline/report/files/page.css" in pages
+    assert pages <= names
     assert not {name for name in names if name.startswith(("tests", "scripts"))}

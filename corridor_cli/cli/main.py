@@ -25,6 +25,7 @@ from corridor_cli.cli import (
     export,
     models,
     probe,
+    report,
     run,
     scenes,
     schema,
@@ -60,6 +61,7 @@ app.command("probe", cls=probe.ProbeCommand, short_help="Tell what would be deco
 )
 app.add_typer(bench_group.app, name="bench")
 app.command("export", short_help="Write subtitles, chapters, edit lists or tables.")(export.export)
+app.command("report", short_help="Make pages to look at in a browser.")(report.report)
 app.command(
     "estimate", cls=estimate.EstimateCommand, short_help="Tell how long a run will take, before it is begun."
 )(estimate.estimate)

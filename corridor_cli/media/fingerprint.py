@@ -21,6 +21,18 @@ def has_changed(path: Path, mark: str) -> bool:
     return mark.split(":")[1:3] != [str(facts.st_size), str(facts.st_mtime_ns)]
 
 
+def is_same(path: Path, mark: str) -> bool:
+    """Whether the file holds what that fingerprint was taken of; a copy has another time and counts too.
+
+    False for what is no fingerprint. Raises `UnreadableError`.
+    """
+    kind, _, rest = mark.partition(":")
+    if kind not in ("v1", "v1f") or str(path.stat().st_size) != rest.partition(":")[0]:
+        return False
+    found = fingerprint(path, full=kind == "v1f").split(":")
+    return found[1::2] == mark.split(":")[1::2]
+
+
 def fingerprint(path: Path, *, full: bool) -> str:
     """`v1:<size>:<mtime_ns>:<hash>`, or `v1f:…` when the whole file went into the hash.
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from corridor_cli.cuts.choose import CutFiles, VideoNames
+from corridor_cli.engine.json_grammar import check_available
 from corridor_cli.errors import ConfigError, NoInputsError
 from corridor_cli.media.discover import Discovery, SourceFile, discover
 from corridor_cli.settings import CaptionSettings, SceneSettings, Settings
@@ -23,6 +24,12 @@ def find_inputs(inputs: list[str], settings: Settings, output: Path | None) -> D
             hint=f"Folders are searched for files ending in: {', '.join(settings.input.extensions)}.",
         )
     return found
+
+
+def check_captions(caption: CaptionSettings) -> None:
+    """Raise `UsageError` where what the captions ask for is not installed: before anything is begun."""
+    if caption.format == "json":
+        check_available()
 
 
 def find_transcripts(caption: CaptionSettings) -> TranscriptFiles | None:

@@ -27,7 +27,7 @@ from corridor_cli.pipeline.video import VideoWork
 from corridor_cli.pipeline.writer import Writer
 from corridor_cli.records import BatchStarted, BatchStats
 from corridor_cli.runners.export import export_timelines, kept_lines
-from corridor_cli.runners.inputs import find_cuts, find_inputs, find_transcripts
+from corridor_cli.runners.inputs import check_captions, find_cuts, find_inputs, find_transcripts
 from corridor_cli.runners.last_call import describe_run
 from corridor_cli.runners.model_name import identify_model
 from corridor_cli.runners.outcomes import exit_code, problem_outcome, total, unreadable_outcome
@@ -64,6 +64,7 @@ def run_local(
     settings = loaded.settings
     layout = OutputLayout(output.resolve())
     formats = choose_formats(settings.output.exports)
+    check_captions(settings.caption)
     found = find_inputs(inputs, settings, layout.root)
     cuts = find_cuts(found.sources, settings.scenes, reporter)
     transcripts = find_transcripts(settings.caption)

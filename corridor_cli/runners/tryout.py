@@ -11,7 +11,7 @@ from corridor_cli.errors import NoInputsError, TranscriptError, UsageError
 from corridor_cli.media.discover import SourceFile
 from corridor_cli.pipeline.plan import VideoPlan, plan_scans
 from corridor_cli.pipeline.video import VideoWork
-from corridor_cli.runners.inputs import find_cuts, find_inputs, find_transcripts
+from corridor_cli.runners.inputs import check_captions, find_cuts, find_inputs, find_transcripts
 from corridor_cli.runners.model_name import identify_model
 from corridor_cli.runners.sampling import look_into
 from corridor_cli.runners.tryout_captions import Trial, TriedScene, Variant, VariantResult, record_of
@@ -46,6 +46,8 @@ def run_tryout(
             f"got {num_scenes} scenes, allowed: 1 to {MAX_SCENES}", hint="For example --scenes 8."
         )
     first = variants[0].settings
+    for variant in variants:
+        check_captions(variant.settings.caption)
     found = find_inputs(inputs, first, None)
     chance = random.Random(seed)
     sources = chance.sample(found.sources, min(num_scenes, len(found.sources)))

@@ -2,6 +2,7 @@
 
     <relative>.timeline.json  <relative>.failed.json  <relative>.frames/s0001-first.jpg
     <relative>.srt (.vtt, .edl, …)  scenes.csv (.parquet, …)  hf/                      see exports/registry.py
+    <relative>.report.html  report.html                                                see report/
     .vlmtl/lock  .vlmtl/scans/xx/<key>.json  .vlmtl/captions/xx/<key>.jsonl  .vlmtl/pictures/xx/<hash>.txt
     .vlmtl/run.json  .vlmtl/exports/xx/<hash>.json  .vlmtl/exports/tables.json  .vlmtl/search.sqlite (.lock)
 
@@ -23,6 +24,8 @@ STATE_FOLDER = ".vlmtl"
 TIMELINE_SUFFIX = ".timeline.json"
 FAILED_SUFFIX = ".failed.json"
 FRAMES_SUFFIX = ".frames"
+REPORT_SUFFIX = ".report.html"
+LIBRARY_NAME = "report.html"
 
 MAX_NAME_BYTES = 255
 SUFFIX_BYTES = 32

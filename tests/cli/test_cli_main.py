@@ -33,6 +33,7 @@ COMMANDS = [
     ["schema"],
     ["validate"],
     ["export"],
+    ["report"],
     ["search"],
     ["show"],
     ["status"],

@@ -11,7 +11,7 @@ from corridor_cli.timeline.commit import remove_file, storage_error, write_atomi
 from corridor_cli.timeline.exports.document import Video, read_video
 from corridor_cli.timeline.exports.keep import Fate, Notes, digest, file_digest
 from corridor_cli.timeline.exports.registry import FORMATS, Format, renderer
-from corridor_cli.timeline.layout import TIMELINE_SUFFIX, OutputLayout
+from corridor_cli.timeline.layout import REPORT_SUFFIX, TIMELINE_SUFFIX, OutputLayout
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +85,18 @@ def missing_beside(layout: OutputLayout, name: str, formats: Sequence[Format]) -
 
 
 def remove_beside(layout: OutputLayout, name: str) -> None:
-    """Remove the exports of a timeline that is no more, but for those that somebody has changed.
+    """Remove the exports and the page of a timeline that is no more, but for those that somebody has changed.
 
     Raises `StorageError`.
     """
     notes = Notes.of_timeline(layout, name)
     if not notes:
         return
-    for each in FORMATS.values():
-        path = export_path(layout, name, each)
-        there = None if each.is_table else file_digest(path)
-        if there is not None and notes.is_ours(each.name, there):
+    paths = {REPORT_SUFFIX: layout.root / (name + REPORT_SUFFIX)}
+    paths |= {each.name: export_path(layout, name, each) for each in FORMATS.values() if not each.is_table}
+    for key, path in paths.items():
+        there = file_digest(path)
+        if there is not None and notes.is_ours(key, there):
             remove_file(path)
     remove_file(layout.exports_made(name))
 

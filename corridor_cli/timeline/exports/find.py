@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
@@ -38,10 +38,14 @@ class TimelineFile:
 
 @dataclass(slots=True)
 class Found:
-    """What lies below OUTPUT. `num_failed` documents tell of videos without any scene."""
+    """What lies below OUTPUT; `failed` documents tell of videos without any scene."""
 
-    timelines: list[TimelineFile]
-    num_failed: int = 0
+    timelines: list[TimelineFile] = field(default_factory=list)
+    failed: list[TimelineFile] = field(default_factory=list)
+
+    @property
+    def num_failed(self) -> int:
+        return len(self.failed)
 
 
 def find_timelines(root: Path) -> Found:
@@ -49,14 +53,14 @@ def find_timelines(root: Path) -> Found:
 
     Raises `StorageError` when a folder cannot be listed.
     """
-    found = Found([])
+    found = Found()
     for folder, name in files_below(root):
-        if name.endswith(TIMELINE_SUFFIX):
-            path = Path(folder, name)
-            found.timelines.append(TimelineFile(path, str(path.relative_to(root))[: -len(TIMELINE_SUFFIX)]))
-        elif name.endswith(FAILED_SUFFIX):
-            found.num_failed += 1
-    found.timelines.sort(key=lambda each: each.relative.split("/"))
+        for suffix, files in ((TIMELINE_SUFFIX, found.timelines), (FAILED_SUFFIX, found.failed)):
+            if name.endswith(suffix):
+                path = Path(folder, name)
+                files.append(TimelineFile(path, str(path.relative_to(root))[: -len(suffix)]))
+    for files in (found.timelines, found.failed):
+        files.sort(key=lambda each: each.relative.split("/"))
     return found
 
 
