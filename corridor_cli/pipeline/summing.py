@@ -16,6 +16,7 @@ from corridor_cli.timeline.summary import (
     SUMMARY_JSON_REQUEST,
     SUMMARY_REQUEST,
     SUMMARY_SCHEMA,
+    is_cut_off,
     read_summary,
 )
 from corridor_cli.timeline.text import caption_text
@@ -57,18 +58,19 @@ class Summarizer:
         if not self._settings.summary:
             return None, None
         steps = self._steps(video)
-        for step in steps:
-            for part in (step.key.part + _AGAIN, step.key.part):
-                answer = video.summary.get(part)
-                if answer is None:
-                    continue
-                found = read_summary(answer) if answer.error is None else answer.error
-                if isinstance(found, Summary):
-                    return found, None
-                return None, ErrorInfo(_STAGE, found.type, found.message)
-        if steps:
-            return None, ErrorInfo(_STAGE, "Unanswered", "the run ended before it was made")
-        return None, None
+        parts = [part for step in steps for part in (step.key.part, step.key.part + _AGAIN)]
+        answers = [video.summary[part] for part in parts if part in video.summary]
+        found = [answer.error or read_summary(answer) for answer in answers]
+        summaries = [each for each in found if isinstance(each, Summary)]
+        if summaries:
+            return summaries[-1], None
+        errors = [each for each in found if isinstance(each, ErrorInfo)]
+        if errors:
+            return None, ErrorInfo(_STAGE, errors[-1].type, errors[-1].message)
+        is_wanted = bool(steps)
+        return None, ErrorInfo(
+            _STAGE, "Unanswered", "the run ended before it was made"
+        ) if is_wanted else None
 
     def _steps(self, video: VideoWork) -> list[Request]:
         """The requests of the first level that is not all answered, or the last one of all."""
@@ -102,10 +104,15 @@ class Summarizer:
             return []
         (step,) = steps
         answer, part = video.summary[step.key.part], step.key.part + _AGAIN
-        if answer.error is not None or isinstance(read_summary(answer), Summary) or part in video.summary:
+        if answer.error is not None or part in video.summary:
             return []
-        generation = replace(step.generation, repetition_penalty=_RETRY_PENALTY)
-        return [replace(step, key=step.key._replace(part=part), generation=generation)]
+        if is_cut_off(answer):
+            changed = replace(step.generation, max_new_tokens=2 * step.generation.max_new_tokens)
+        elif isinstance(read_summary(answer), Summary):
+            return []
+        else:
+            changed = replace(step.generation, repetition_penalty=_RETRY_PENALTY)
+        return [replace(step, key=step.key._replace(part=part), generation=changed)]
 
     def _request(self, video: VideoWork, name: str, lines: Sequence[str], *, is_last: bool) -> Request:
         is_json = is_last and self._settings.format == "json"

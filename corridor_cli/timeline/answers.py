@@ -6,14 +6,13 @@ The same judgement decides whether a request is asked again, and what stands in 
 from __future__ import annotations
 
 import json
-import re
 from typing import Any, NamedTuple
 
 from corridor_cli.printable import encodable
 from corridor_cli.records import Caption, FinishReason
 from corridor_cli.settings import CaptionSettings
 from corridor_cli.timeline.parts import Attributes, CaptionError, CaptionStatus
-from corridor_cli.timeline.text import caption_text, is_echo, is_repetitive
+from corridor_cli.timeline.text import caption_text, is_echo, is_repetitive, unfinished_text
 
 _MAX_ITEMS = 12
 _LINE: dict[str, Any] = {"type": "string", "maxLength": 300}
@@ -43,9 +42,6 @@ JSON_REQUEST = (
     " Answer with one JSON object: description (what was asked), title, subjects (a list), action, setting, "
     "shot_type, camera_movement, on_screen_text, tags (a list). Leave empty what cannot be seen."
 )
-
-_DESCRIPTION = re.compile(r'\s*\{\s*"description"\s*:\s*(?=")')
-_HALF_AN_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{0,3})?$")
 
 
 class Answer(NamedTuple):
@@ -96,18 +92,8 @@ def _read_json(text: str, finish_reason: FinishReason | None) -> Answer:
 
 def _cut_off(text: str) -> Answer:
     """As much of the description as there is; the fields after it are lost."""
-    start = _DESCRIPTION.match(text)
-    if start is None:
-        return _failed("TruncatedJson", "the answer was cut off before its description began")
-    rest = text[start.end() :]
-    try:
-        description, _ = json.JSONDecoder().raw_decode(rest)
-    except ValueError:
-        try:
-            description = json.loads(_HALF_AN_ESCAPE.sub("", rest) + '"')
-        except ValueError:
-            description = ""
-    description = caption_text(str(description))
+    description = unfinished_text(text, "description") or ""
+    description = caption_text(description)
     if not description:
         return _failed("TruncatedJson", "the answer was cut off before its description began")
     return Answer("repetitive" if is_repetitive(description) else "truncated", description)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from corridor_cli.records import Caption, ErrorInfo
 from corridor_cli.timeline.parts import Summary
-from corridor_cli.timeline.text import caption_text, is_repetitive
+from corridor_cli.timeline.text import caption_text, is_repetitive, unfinished_text
 
 PART_REQUEST = (
     "These are descriptions of consecutive scenes of one video, each with its start time:\n\n{lines}\n\n"
@@ -46,6 +46,8 @@ def read_summary(caption: Caption) -> Summary | ErrorInfo:
     that goes round in circles, is none."""
     text = caption_text(caption.text)
     found = _from_json(text) or _from_labels(text)
+    if found.synopsis is None and is_cut_off(caption):
+        return ErrorInfo("summary", "TruncatedJson", "the answer was cut off before its synopsis began")
     synopsis = found.synopsis or found.title
     if not synopsis:
         return ErrorInfo("summary", "EmptyAnswer", "the model had no answer")
@@ -54,11 +56,18 @@ def read_summary(caption: Caption) -> Summary | ErrorInfo:
     return found
 
 
+def is_cut_off(caption: Caption) -> bool:
+    """Whether an answer in JSON ended in the middle."""
+    return caption.finish_reason == "length" and caption.text.lstrip().startswith("{")
+
+
 def _from_json(text: str) -> Summary | None:
     try:
         fields = json.loads(text)
     except (ValueError, RecursionError):
-        return None
+        if not text.startswith("{"):
+            return None
+        fields = {name: unfinished_text(text, name) for name in ("title", "synopsis")}
     if not isinstance(fields, dict):
         return None
     title, synopsis, tags = fields.get("title"), fields.get("synopsis"), fields.get("tags")

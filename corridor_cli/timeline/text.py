@@ -5,6 +5,7 @@ Escaping for a format (HTML, SRT) is that format's own.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 
@@ -17,11 +18,28 @@ ECHO_RUN_WORDS = 5
 MIN_ECHO_WORDS = 8
 
 _WORD = re.compile(r"\w+")
+_HALF_AN_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{0,3})?$")
 
 
 def caption_text(text: str) -> str:
     """A model's text without outer white space; surrogate pairs are joined, lone ones become U+FFFD."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").strip()
+
+
+def unfinished_text(text: str, name: str) -> str | None:
+    """As much as there is of the text under `name` in JSON that was cut off; None before it begins."""
+    start = re.search(rf'[{{,]\s*"{re.escape(name)}"\s*:\s*(?=")', text)
+    if start is None:
+        return None
+    rest = text[start.end() :]
+    try:
+        found, _ = json.JSONDecoder().raw_decode(rest)
+    except ValueError:
+        try:
+            found = json.loads(_HALF_AN_ESCAPE.sub("", rest) + '"')
+        except ValueError:
+            return None
+    return str(found)
 
 
 def is_repetitive(text: str) -> bool:

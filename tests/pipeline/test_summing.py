@@ -215,3 +215,23 @@ def test_json_is_held_to_its_form() -> None:
         "synopsis",
         "tags",
     ]
+
+
+def test_json_that_was_cut_off_gets_twice_the_room_and_what_there_is_stands() -> None:
+    summarizer = Summarizer(replace(SUMMING, format="json"))
+    work = captioned(['{"description": "A boat."}'])
+    (first,) = summarizer.requests(work)
+    for request, text in (
+        (first, '{"title": "Sea", "syn'),
+        (None, '{"title": "Sea", "synopsis": "A boat and'),
+    ):
+        (asked,) = [request] if request else summarizer.requests(work)
+        work.answered(Caption(asked.key, text, 1, 1, "length"))
+    assert asked.generation.max_new_tokens == 2 * first.generation.max_new_tokens
+    assert summarizer.requests(work) == []
+    assert summarizer.outcome(work) == (Summary(title="Sea", synopsis="A boat and", tags=()), None)
+    work.summary = {first.key.part: Caption(first.key, '{"title": "Sea", "syn', 1, 1, "length")}
+    found, error = summarizer.outcome(work)
+    assert found is None
+    assert error is not None
+    assert error.type == "TruncatedJson"
