@@ -11,16 +11,15 @@ from base64 import b64encode
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
-from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from corridor_cli.timeline.report.facts import Problem, Row
 from corridor_cli.timeline.report.library import LibraryPage
+from corridor_cli.timeline.report.style import FILES, base_style, read_file
 from corridor_cli.timeline.report.views import SceneView, StripView
 
-_FILES = Path(__file__).with_name("files")
 _SCRIPTS = {"video.html": ("shared.js", "video.js"), "library.html": ("shared.js", "library.js")}
 
 
@@ -79,8 +78,8 @@ def policy(style: str, script: str) -> str:
 
 
 def _render(template: str, **values: object) -> bytes:
-    style = _read("page.css")
-    script = "\n" + "".join(map(_read, _SCRIPTS[template]))
+    style = base_style() + read_file("page.css")
+    script = "\n" + "".join(map(read_file, _SCRIPTS[template]))
     text = (
         _environment()
         .get_template(template)
@@ -92,18 +91,13 @@ def _render(template: str, **values: object) -> bytes:
 @cache
 def _environment() -> Environment:
     return Environment(
-        loader=FileSystemLoader(_FILES),
+        loader=FileSystemLoader(FILES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-
-
-@cache
-def _read(name: str) -> str:
-    return (_FILES / name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:
