@@ -87,7 +87,12 @@ _MAX_FILE_BYTES = 64 * 1024
 
 
 class PromptError(ValueError):
-    """A prompt that cannot be used; the message says what was got and what is allowed."""
+    """A prompt that cannot be used; the message says what was got and what is allowed. `setting` is the one
+    that gives it."""
+
+    def __init__(self, message: str, setting: str = "caption.prompt") -> None:
+        super().__init__(message)
+        self.setting = setting
 
 
 def resolve(caption: CaptionSettings) -> CaptionSettings:
@@ -96,7 +101,14 @@ def resolve(caption: CaptionSettings) -> CaptionSettings:
     Bundled templates are asked in `caption.language` and told what is said where those are set; a text of
     one's own is taken as it is.
     """
+    for name, template in caption.templates.items():
+        try:
+            variables(template)
+        except PromptError as error:
+            raise PromptError(str(error), f"caption.templates.{name}") from None
     text = _text_of(caption)
+    if not text.strip():
+        raise PromptError("got an empty text, allowed: what the model is to be asked, or @ and a name")
     unset = {
         "language": caption.language is None,
         "transcript": caption.transcripts is None,

@@ -76,6 +76,8 @@ def test_variables_are_filled_in_once() -> None:
         ("Answer as {", "whose braces do not match"),
         ("In {language}, please.", "caption.language is not set"),
         ("They say: {transcript}", "caption.transcripts is not set"),
+        ("", "got an empty text"),
+        (" \n", "got an empty text"),
         ("@dens", "Did you mean @dense?"),
         ("@dens", "@general, @dense, @accessibility, @surveillance, @archive"),
         ("@no/such/file", "no/such/file cannot be read: No such file or directory"),
@@ -95,3 +97,9 @@ def test_files_that_hold_no_prompt_are_refused(tmp_path: Path, data: bytes, said
     (tmp_path / "bad.txt").write_bytes(data)
     with pytest.raises(PromptError, match=said):
         resolve(CaptionSettings(prompt=f"@{tmp_path}/bad.txt"))
+
+
+def test_templates_that_are_not_used_must_be_good_as_well() -> None:
+    with pytest.raises(PromptError, match=r"got the variable \{nope\}") as caught:
+        resolve(CaptionSettings(templates={"mine": "{name}", "bad": "{nope}"}))
+    assert caught.value.setting == "caption.templates.bad"

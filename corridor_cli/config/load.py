@@ -54,7 +54,8 @@ def load_settings(
         try:
             settings = replace(settings, caption=resolve(settings.caption))
         except PromptError as error:
-            complaints = [Complaint(origins["caption.prompt"], f"caption.prompt: {error}")]
+            origin = origins.get(error.setting, origins["caption.prompt"])
+            complaints = [Complaint(origin, f"{error.setting}: {error}")]
     if complaints:
         lines = [str(complaint) for complaint in complaints[:_MAX_COMPLAINTS]]
         if len(complaints) > _MAX_COMPLAINTS:
