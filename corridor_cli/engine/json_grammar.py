@@ -9,6 +9,7 @@ only one text can follow, llguidance allows no tokens for it but those that the 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from functools import lru_cache
 from importlib.util import find_spec
 from typing import Any
@@ -91,7 +92,10 @@ class JsonGrammars:
             self._num_logits, *(number + 1 for number in self._end_token_ids),
             *(number + 1 for number in self._tokenizer.get_vocab().values()),
         )  # fmt: skip
-        return LLTokenizer(backend.to_str(), n_vocab=num_tokens, eos_token=self._end_token_ids[0])
+        plain = copy(backend)
+        plain.no_padding()  # set by whoever tokenised a batch: what is to be written would be padded, too
+        plain.no_truncation()
+        return LLTokenizer(plain.to_str(), n_vocab=num_tokens, eos_token=self._end_token_ids[0])
 
 
 class JsonGrammar:

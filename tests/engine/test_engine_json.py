@@ -273,6 +273,17 @@ def test_the_tokens_of_every_layout_are_understood(random_checkpoint: Path, tmp_
         assert not grammar.is_document([*whole, whole[0], ends[0]])
 
 
+def test_a_tokenizer_that_pads_writes_the_same(random_checkpoint: Path) -> None:
+    """Whoever tokenised a batch with it has left it padding."""
+    tokenizer = load_tokenizer(read_checkpoint(str(random_checkpoint), None))
+    before = JsonGrammars(tokenizer, (2,), len(tokenizer)).compiled(FINITE)
+    tokenizer(["a", "long text"], padding=True)
+    tokenizer.backend_tokenizer.enable_padding(length=64)
+    after = JsonGrammars(tokenizer, (2,), len(tokenizer)).compiled(FINITE)
+    assert allowed_by_grammar(before, []) == allowed_by_grammar(after, [])
+    assert tokenizer.backend_tokenizer.padding is not None, "ours is a copy"
+
+
 def test_a_document_cut_by_its_limit_says_so(engine_and_side: tuple[str, Side]) -> None:
     engine_name, side = engine_and_side
     requests = [side.request(n, SCENE, limit=3 + n) for n in range(4)]
@@ -288,7 +299,7 @@ BROKEN = ["no JSON", '["a list"]', '{"type": "thing"}', '{"type": "string", "pat
 
 
 def test_a_schema_that_cannot_be_followed_costs_its_own_caption_only(
-    engine_and_side: tuple[str, Side],
+    engine_and_side: tuple[str, Side], capfd: pytest.CaptureFixture[str]
 ) -> None:
     engine_name, side = engine_and_side
     requests = [side.request(n, schema) for n, schema in enumerate([SCENE, *BROKEN, None])]
@@ -296,6 +307,7 @@ def test_a_schema_that_cannot_be_followed_costs_its_own_caption_only(
     errors = [captions[request.key].error for request in requests]
     assert [error.type if error else None for error in errors] == [None, *["SchemaError"] * 4, None]
     assert all("JSON Schema cannot be followed: " in error.message for error in errors if error)
+    assert capfd.readouterr() == ("", ""), "the library keeps to itself what it thinks of them"
 
 
 @pytest.mark.parametrize("schema", BROKEN)
