@@ -72,7 +72,7 @@ def _lines(made: PagesReport) -> list[str]:
     return [
         f"{counted(len(made.rows), 'video')}, {scenes}" + (f"; {failed:,} failed" if failed else ""),
         f"  pages: {told or 'none'}",
-        printable(made.library),
+        printable(made.library) if made.stopped_by is None else "stopped; the library page is as it was",
     ]
 
 

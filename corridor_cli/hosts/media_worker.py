@@ -224,9 +224,9 @@ class MediaWorker:
 
     def _fetch(self, job: ScanJob, decode: DecodeSettings) -> None:
         for record in fetch_picks(job, decode, self._setup.frames, self._write):
+            self._beat()  # before it: nothing may come of a job behind its end
             self._channel.send(record)
             _free_frames()
-            self._beat()
 
     def _write(self, rgb: Pixels) -> FrameRef:
         assert self._ring is not None, "pixels are asked for, and there is nowhere to put them"

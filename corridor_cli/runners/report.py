@@ -24,6 +24,8 @@ from corridor_cli.timeline.report.saved import saved_pictures
 from corridor_cli.timeline.report.write import write_library_page, write_video_page
 from corridor_cli.timeline.schema import Timeline
 
+TOLD_FROM = 500
+"""So many pages take seconds: it is told."""
 _HINT = "Give the OUTPUT folder of an earlier `vlmtl run`."
 
 
@@ -103,6 +105,8 @@ class _Pages:
 
     def make(self, documents: list[TimelineFile]) -> PagesReport:
         """All pages; those whose pictures must be fetched come last."""
+        if len(documents) >= TOLD_FROM:
+            self._reporter.note(f"making pages of {counted(len(documents), 'document')}")
         waiting: list[WantedPictures] = []
         by_name = {each.relative: each for each in documents}
         for file in documents:

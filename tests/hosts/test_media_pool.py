@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from corridor_cli.hosts import watch
+from corridor_cli.hosts import media_worker, watch
+from corridor_cli.hosts.channel import Channel, Inbox
 from corridor_cli.hosts.media_pool import MediaPool
 from corridor_cli.hosts.messages import WorkerSetup
 from corridor_cli.hosts.slots import create_arena
-from corridor_cli.records import ScanEnd, ScanJob, SceneFrames
+from corridor_cli.records import ProbeJob, ScanEnd, ScanJob, SceneFrames
 from corridor_cli.settings import DecodeSettings, FrameSettings, SceneSettings
 from tests import clips
 
@@ -89,3 +92,23 @@ def test_a_worker_that_cannot_even_start_costs_its_job_and_not_main(
         assert [event.video for event in lost] == [video]
     pool.close()
     os.close(arena_fd)
+
+
+def test_nothing_comes_of_a_job_behind_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Main has forgotten the video by then. A sign of life is due at every step here."""
+    monkeypatch.setattr(media_worker, "_HEARTBEAT_SECONDS", 0.0)
+    monkeypatch.setattr(
+        Inbox, "_read_ahead", lambda inbox: None
+    )  # it would end this process with its channel
+    ours, theirs = (Channel(end.detach()) for end in socket.socketpair())
+    worker = media_worker.MediaWorker(SETUP, None, theirs, Inbox(theirs))
+    gc.unfreeze()
+    clip = str(clips.draw("1x1.mkv", tmp_path))
+    for job in (ScanJob(0, clip, wanted=()), ScanJob(1, clip), ProbeJob(2, clip)):
+        worker.take(job)
+        events = []
+        while ours.has_record():
+            events.append(ours.receive())
+        assert [type(event) for event in events].index(ScanEnd) == len(events) - 1
+    ours.close()
+    theirs.close()

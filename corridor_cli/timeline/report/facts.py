@@ -44,11 +44,10 @@ def problems_of(timeline: Timeline) -> list[Problem]:
         found += [Problem("warning", one_line(each)) for each in reader.warnings]
     found += [Problem("warning", one_line(each)) for each in run.degraded]
     if run.attempts > 1:
-        found.append(
-            Problem("retry", f"read {run.attempts:,} times, for a media worker was lost or did over")
-        )
+        found.append(Problem("retry", f"it took {run.attempts:,} media jobs, where one is enough"))
     if run.oom_retries:
-        found.append(Problem("retry", f"{counted(run.oom_retries, 'pass')} ran again for want of memory"))
+        times = "once" if run.oom_retries == 1 else f"{run.oom_retries:,} times"
+        found.append(Problem("retry", f"memory ran out {times}, and what ran then was run again"))
     return found
 
 
