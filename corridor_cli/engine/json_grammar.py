@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from functools import lru_cache
+from importlib import metadata
 from importlib.util import find_spec
 from typing import Any
 
@@ -39,6 +40,14 @@ def check_available() -> None:
             f"{_PACKAGE} is not installed, which answers in JSON need",
             hint="Install it: pip install 'vlmtl[json]'.",
         )
+
+
+def versions() -> dict[str, str]:
+    """The library and its version, for another one may write other documents; empty where it is missing."""
+    try:
+        return {_PACKAGE: metadata.version(_PACKAGE)}
+    except metadata.PackageNotFoundError:
+        return {}
 
 
 def check_schema(schema: str) -> None:

@@ -158,7 +158,7 @@ def check_asked(options: Options, pictures: Sequence[Pixels]) -> Result:
         bench.close()
         texts.append([caption.text for caption in captions])
     what = "JSON" if has_json else "no JSON (llguidance is missing)"
-    return equal(f"tiny: penalties, {what} and no frames give what the CPU gives", *texts)
+    return equal(f"tiny: penalties, {what} and no frames give what the CPU gives", texts[0], texts[1])
 
 
 def check_transformers_tiny(options: Options, pictures: Sequence[Pixels]) -> Result:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -178,6 +179,25 @@ def test_a_request_without_a_frame_is_answered_from_its_prompt(
         assert captions[number].error is None
         assert captions[number].text == tokenizer.decode(new_ids, skip_special_tokens=True).strip()
         assert captions[number].prompt_tokens == inputs["input_ids"].shape[1]
+
+
+def test_any_family_writes_json(foreign: tuple[str, Path], store: DictStore, listener: Listener) -> None:
+    """Vocabularies of all kinds, those that are padded among them."""
+    engine = start(foreign[1], store, listener)
+    schema = {
+        "type": "object",
+        "properties": {"light": {"enum": ["day", "Dämmerung"]}},
+        "required": ["light"],
+    }
+    asked = Generation(60, json_schema=json.dumps(schema | {"additionalProperties": False}))
+    free = make_request(2, (store.add(make_frame(2)),))
+    for request in (replace(make_request(1, free.frames), generation=asked), free):
+        engine.submit(request)
+    held, other = sorted(drain(engine, 2), key=lambda caption: caption.key)
+    assert (held.error, held.finish_reason) == (None, "stop")
+    assert json.loads(held.text)["light"] in ("day", "Dämmerung")
+    engine.submit(free)
+    assert drain(engine, 1) == [other]
 
 
 def test_batching_changes_no_caption(foreign: tuple[str, Path], store: DictStore, listener: Listener) -> None:

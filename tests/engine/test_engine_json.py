@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from importlib import metadata
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -374,6 +375,7 @@ def test_a_document_the_library_gave_up_is_no_answer(side: Side, monkeypatch: py
 
 def test_without_the_extra_one_line_says_what_to_do(side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
     json_grammar.check_available()
+    assert json_grammar.versions() == {"llguidance": metadata.version("llguidance")}
     monkeypatch.setattr(json_grammar, "find_spec", lambda name: None)
     with pytest.raises(UsageError, match=r"pip install 'vlmtl\[json\]'"):
         json_grammar.check_available()

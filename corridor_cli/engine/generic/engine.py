@@ -17,6 +17,7 @@ from corridor_cli.engine.generic.calibrate import calibrate
 from corridor_cli.engine.generic.load import load_network, silence_transformers
 from corridor_cli.engine.generic.model import GenericModel
 from corridor_cli.engine.generic.processor import load_processor
+from corridor_cli.engine.json_grammar import versions
 from corridor_cli.engine.local.memory import check_room
 from corridor_cli.engine.recovery import BatchSizer
 from corridor_cli.errors import ModelError
@@ -125,6 +126,7 @@ def _environment(info: CheckpointInfo, device: str) -> dict[str, str]:
     return {
         "torch": torch.__version__,
         "transformers": transformers.__version__,
+        **versions(),
         "device_name": "cpu" if device == "cpu" else torch.cuda.get_device_name(device),
         "threads": str(torch.get_num_threads()),
         "checkpoint": info.identity,

@@ -91,8 +91,9 @@ class Chooser:
         asking = self._of(first_slot, len(logits))
         if asking is None:
             return best
-        picked = logits[asking.rows].float()
+        picked = logits[asking.rows]
         if asking.penalties is not None:
+            picked = picked.float()
             penalise(picked, chosen[asking.rows], counts[asking.rows], asking.penalties)
         if asking.documents:
             allow_only(picked, self._allowed(asking.documents))

@@ -6,6 +6,7 @@ import torch
 
 from corridor_cli.engine.base import BatchListener, FrameStore
 from corridor_cli.engine.batching import max_pending
+from corridor_cli.engine.json_grammar import versions
 from corridor_cli.engine.local.generator import Generator
 from corridor_cli.engine.local.load import Loaded, load
 from corridor_cli.engine.local.memory import memory_budget, release_memory
@@ -108,6 +109,7 @@ def _environment(loaded: Loaded) -> dict[str, str]:
         **card,
         "torch": torch.__version__,
         "transformers": transformers.__version__,
+        **versions(),
         "device_name": "cpu" if is_cpu else torch.cuda.get_device_name(loaded.device),
         "threads": str(torch.get_num_threads()),
         "checkpoint": loaded.info.identity,
