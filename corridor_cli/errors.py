@@ -2,7 +2,8 @@
 
     VlmtlError                    1   internal error, when nothing below fits
     ├── UsageError                2   wrong usage, nothing started
-    │   └── ConfigError           2   wrong configuration: file, line, column
+    │   ├── ConfigError           2   wrong configuration: file, line, column
+    │   └── SchemaError           2   a JSON Schema that no answer can be held to
     ├── NoInputsError             4   nothing to do, or every input failed
     ├── ModelError                5   model, accelerator or endpoint not usable
     │   └── DeviceLostError       5   the accelerator broke down in mid-run; a new process may go on
@@ -79,6 +80,10 @@ class ConfigError(UsageError):
     """A setting is wrong; the message begins with file, line and column where they are known."""
 
 
+class SchemaError(UsageError):
+    """A JSON Schema that is none, or asks for what no answer can be held to."""
+
+
 class NoInputsError(VlmtlError):
     """No input was found, or every one failed."""
 
@@ -138,6 +143,10 @@ class MediaError(VlmtlError):
 
 class CutFileError(MediaError):
     """The cuts given for a video are missing, ambiguous or unreadable, or none of them lies in it."""
+
+
+class TranscriptError(MediaError):
+    """What is said in a video cannot be read from the file that should say it."""
 
 
 class NotVideoError(MediaError):

@@ -127,10 +127,17 @@ class PipelineSettings:
 
 @dataclass(frozen=True, slots=True)
 class CaptionSettings:
-    """What the model is asked."""
+    """What the model is asked. `prompt` is the text itself once settings are loaded: see `prompts.py`."""
 
+    mode: Literal["frames", "scene"] = "frames"
     prompt: str = DEFAULT_PROMPT
+    templates: dict[str, str] = field(default_factory=dict)
+    language: str | None = None
+    transcripts: str | None = None
+    format: Literal["text", "json"] = "text"
     max_new_tokens: Annotated[int, Ge(1), Le(4096)] = 128
+    retry: bool = True
+    summary: bool = False
 
 
 @dataclass(frozen=True, slots=True)

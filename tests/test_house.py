@@ -14,9 +14,9 @@ PACKAGE = Path(__file__).parents[1] / "corridor_cli"
 
 # Imports only point to a lower row; rooms of one row do not import each other (docs/architecture.md).
 ROWS = [
-    {"records", "errors", "settings", "printable"},
+    {"records", "errors", "settings", "printable", "prompts"},
     {"config", "hardware", "telemetry"},
-    {"media", "scenes", "cuts", "engine", "timeline"},
+    {"media", "scenes", "cuts", "transcripts", "engine", "timeline"},
     {"hosts"},
     {"pipeline"},
     {"runners"},

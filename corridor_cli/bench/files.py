@@ -22,10 +22,14 @@ _FOLDER = "pictures"
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The files that are there now, and a line with the reason for each that could not be made or written."""
+    """The files that are there now, and a line with the reason for each that could not be made or written.
+
+    `is_whole` is false where a file could not be written; pictures that cannot be drawn here are no loss.
+    """
 
     paths: tuple[Path, ...]
     problems: tuple[str, ...] = ()
+    is_whole: bool = True
 
 
 def document_bytes(document: BenchDocument) -> bytes:
@@ -65,7 +69,7 @@ def write_results(folder: Path, document: BenchDocument) -> Written:
             remove_file(folder / _FOLDER / f"{name}.svg")
         except StorageError as error:
             problems.append(str(error))
-    return Written(tuple(paths), tuple(problems))
+    return Written(tuple(paths), tuple(problems), len(problems) == len(drawn.problems))
 
 
 def _contents(document: BenchDocument, drawn: Drawn) -> Iterator[tuple[str, Callable[[], bytes]]]:

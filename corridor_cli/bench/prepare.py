@@ -10,7 +10,7 @@ from corridor_cli.bench.frames import FrameSet, drawn_frames, picked_frames
 from corridor_cli.bench.points import MAX_TILES_FOR, Axes, Point, middle
 from corridor_cli.engine.presets import describe_model
 from corridor_cli.runners.inputs import find_inputs
-from corridor_cli.runners.local import identify_model
+from corridor_cli.runners.model_name import identify_model
 from corridor_cli.runners.picture_limits import picture_limits
 from corridor_cli.settings import Settings
 

@@ -143,14 +143,15 @@ def request_step_bytes(
     bytes_per_weight: float | None = 2,
     bytes_per_kv: float | None = 2,
 ) -> float | None:
-    """Bytes a request's share of its decode steps reads, from the first new token to the last."""
+    """Bytes a request's share of its decode steps reads: one less than it has new tokens, for the prefill
+    gives the first."""
     if shape is None or bytes_per_weight is None or bytes_per_kv is None:
         return None
     cached = mean_cached_tokens(shape, workload)
     step = step_bytes(
         shape, workload.batch_size, cached, bytes_per_weight=bytes_per_weight, bytes_per_kv=bytes_per_kv
     )
-    return workload.output_tokens * step / workload.batch_size
+    return (workload.output_tokens - 1) * step / workload.batch_size
 
 
 def bound(

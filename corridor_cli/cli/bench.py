@@ -180,4 +180,6 @@ def _bench(
         show(json.dumps(document.as_json()))
     else:
         show(terminal_table(document, stdout_width(), is_terminal=is_terminal()))
-    return ExitCode.OK if (folder / DOCUMENT) in written.paths else ExitCode.STORAGE
+    if (folder / DOCUMENT) not in written.paths:
+        return ExitCode.STORAGE
+    return ExitCode.OK if written.is_whole else ExitCode.PARTIAL

@@ -95,17 +95,17 @@ def _yaml_lines(loaded: LoadedSettings, *, with_origin: bool) -> list[str]:
         for name, value in values.items():
             full = prefix + name
             if isinstance(value, dict) and value:
-                lines.append(f"{indent}{_yaml_value(name)}:")
+                lines.append(f"{indent}{yaml_value(name)}:")
                 add(value, f"{full}.", f"{indent}  ")
             else:
                 comment = f"  # {loaded.origins[full]}" if with_origin else ""
-                lines.append(f"{indent}{_yaml_value(name)}: {_yaml_value(value)}{comment}")
+                lines.append(f"{indent}{yaml_value(name)}: {yaml_value(value)}{comment}")
 
     add(asdict(loaded.settings), "", "")
     return lines
 
 
-def _yaml_value(value: object) -> str:
+def yaml_value(value: object) -> str:
     """A value as YAML on one line. JSON is YAML; texts that need no quotes go without."""
     import json
     import re
@@ -113,7 +113,7 @@ def _yaml_value(value: object) -> str:
     from corridor_cli.config.yaml_tree import parse_scalar
 
     if isinstance(value, (list, tuple)):
-        return f"[{', '.join(_yaml_value(item) for item in value)}]"
+        return f"[{', '.join(yaml_value(item) for item in value)}]"
     if (
         isinstance(value, str)
         and re.fullmatch(r"[A-Za-z0-9_.][A-Za-z0-9_./ -]*", value)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from corridor_cli.cli.options import (
+    CAPTION_FLAGS,
     INPUT_FLAGS,
     MODEL_FLAGS,
     ConfigFile,
@@ -21,11 +22,15 @@ from corridor_cli.cli.options import (
     Limit,
     LoadFormat,
     LogFormat,
+    Mode,
     Model,
     PlainUsage,
     Preset,
+    Prompt,
     Quiet,
     Set,
+    Summary,
+    Transcripts,
     flag_overrides,
     read_sets,
 )
@@ -40,6 +45,7 @@ if TYPE_CHECKING:
 # parameter of `estimate`: the flag and the setting it stands for
 _FLAGS = {
     **MODEL_FLAGS,
+    **CAPTION_FLAGS,
     **INPUT_FLAGS,
     "log_format": ("--log-format", "logging.format"),
 }
@@ -80,6 +86,10 @@ def estimate(
         typer.Option(metavar="local|generic|echo", help="What runs the model; echo makes captions up."),
     ] = None,
     device: Device = None,
+    prompt: Prompt = None,
+    mode: Mode = None,
+    summary: Summary = False,
+    transcripts: Transcripts = None,
     cuts: Cuts = None,
     include: Include = None,
     exclude: Exclude = None,

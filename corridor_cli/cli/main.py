@@ -19,6 +19,7 @@ from corridor_cli.cli import (
     bench_group,
     completion,
     config,
+    diff,
     doctor,
     estimate,
     export,
@@ -30,6 +31,8 @@ from corridor_cli.cli import (
     schema,
     search,
     show,
+    status,
+    tryout,
     validate,
 )
 from corridor_cli.cli.options import ask_for_command
@@ -62,10 +65,17 @@ app.command("report", short_help="Make pages to look at in a browser.")(report.r
 app.command(
     "estimate", cls=estimate.EstimateCommand, short_help="Tell how long a run will take, before it is begun."
 )(estimate.estimate)
+app.command("try", cls=tryout.TryCommand, short_help="Caption a few scenes in several ways, to compare.")(
+    tryout.try_captions
+)
 app.command("search", cls=search.SearchCommand, short_help="Find scenes by what their captions say.")(
     search.search
 )
 app.command("show", short_help="Print one timeline.")(show.show)
+app.command(
+    "status", cls=status.StatusCommand, short_help="Tell what of a folder is done, what is not, and why."
+)(status.status)
+app.command("diff", cls=diff.DiffCommand, short_help="Compare the captions of two runs.")(diff.diff)
 app.add_typer(config.app, name="config")
 app.add_typer(models.app, name="models")
 app.command("doctor", short_help="Tell whether this machine can do the work.")(doctor.doctor)

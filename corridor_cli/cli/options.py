@@ -29,6 +29,19 @@ LoadFormat = Annotated[
     str | None, typer.Option(metavar="auto|dummy", help="The model's weights, or random ones to measure.")
 ]
 Preset = Annotated[str | None, typer.Option(metavar="SIZE", help="With dummy: internvl3-1b, -2b or -8b.")]
+Prompt = Annotated[
+    str | None,
+    typer.Option(metavar="TEXT|@NAME", help="What to ask: a text, or @dense, @archive, @file.txt …"),
+]
+Mode = Annotated[
+    str | None, typer.Option(metavar="frames|scene", help="Caption each pick, or a scene's picks together.")
+]
+Summary = Annotated[
+    bool, typer.Option("--summary", help="Also ask for a title, synopsis and tags of each video.")
+]
+Transcripts = Annotated[
+    str | None, typer.Option(metavar="beside|FOLDER", help="Where what is said stands (SRT, VTT, JSON).")
+]
 Set = Annotated[
     list[str] | None,
     typer.Option(
@@ -54,6 +67,10 @@ LogFormat = Annotated[str | None, typer.Option(metavar="text|json", help="How to
 MODEL_FLAGS = {
     name: (f"--{name.replace('_', '-')}", f"gpu_pipeline.internvl3.{name}")
     for name in ("model", "load_format", "preset", "engine", "device")
+}
+# Of those that caption.
+CAPTION_FLAGS = {
+    name: (f"--{name}", f"caption.{name}") for name in ("prompt", "mode", "summary", "transcripts")
 }
 # Of those that look for videos.
 INPUT_FLAGS = {

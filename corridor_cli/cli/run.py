@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from corridor_cli.cli.options import (
+    CAPTION_FLAGS,
     INPUT_FLAGS,
     MODEL_FLAGS,
     ConfigFile,
@@ -22,11 +23,15 @@ from corridor_cli.cli.options import (
     Limit,
     LoadFormat,
     LogFormat,
+    Mode,
     Model,
     PlainUsage,
     Preset,
+    Prompt,
     Quiet,
     Set,
+    Summary,
+    Transcripts,
     flag_overrides,
     given_arguments,
     read_sets,
@@ -43,6 +48,7 @@ if TYPE_CHECKING:
 _FLAGS = {
     **MODEL_FLAGS,
     "batch_size": ("--batch-size", "gpu_pipeline.internvl3.batch_size"),
+    **CAPTION_FLAGS,
     **INPUT_FLAGS,
     "fail_fast": ("--fail-fast", "errors.fail_fast"),
     "log_format": ("--log-format", "logging.format"),
@@ -71,6 +77,10 @@ def run(
     batch_size: Annotated[
         str | None, typer.Option(metavar="auto|N", help="Requests that run together.")
     ] = None,
+    prompt: Prompt = None,
+    mode: Mode = None,
+    summary: Summary = False,
+    transcripts: Transcripts = None,
     cuts: Cuts = None,
     include: Include = None,
     exclude: Exclude = None,
@@ -144,7 +154,7 @@ def _run(
         if loaded.source is not None:
             reporter.note(loaded.note)
         try:
-            outcome = run_local(inputs, output, loaded, options, reporter)
+            outcome = run_local(inputs, output, loaded, options, reporter, arguments)
         except VlmtlError as error:
             if loaded.settings.logging.format != "json":
                 raise

@@ -107,12 +107,18 @@ def _scene(page: Page, scene: ScenePart) -> None:
     _caption(page, scene.caption)
     if scene.attributes is not None and scene.attributes.tags:
         page.line(one_line(", ".join(scene.attributes.tags)), indent=4, style="dim")
+    if scene.transcript is not None:
+        page.line(f"“{one_line(scene.transcript)}”", indent=4, style="italic")
+    if scene.num_same_captions:
+        page.line(f"[{scene.num_same_captions} other scenes have the same caption]", indent=4, style="yellow")
 
 
 def _caption(page: Page, caption: CaptionPart) -> None:
     """The caption, or why there is none; never the one in the place of the other."""
     if caption.text is not None:
         page.line(one_line(caption.text), indent=4)
+    if caption.retry_of is not None:
+        page.line(f"[the second answer: the first was {caption.retry_of}]", indent=4, style="dim")
     if caption.status != "success":
         why = f": {one_line(f'{caption.error.message} ({caption.error.type})')}" if caption.error else ""
         style = "red" if caption.text is None else "yellow"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -62,6 +62,8 @@ def _complaint(key: Key, given: Given, error: ValidationError) -> Complaint:
         origin = given.item_origins[index] if given.item_origins else given.origin
         return Complaint(origin, _complaint_about_item(key, given.value[index]))
     allowed = "a text, a number, true or false" if key.is_mapping else key.allowed
+    if key.is_mapping and get_args(key.annotation)[1] is str:
+        allowed = "a text"
     message = f"{given.name}: got {in_words(given.value)}, allowed: {allowed}."
     return Complaint(given.origin, f"{message} {_hint(key, given)}".strip())
 

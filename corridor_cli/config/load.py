@@ -6,7 +6,7 @@ Flag over `VLMTL_*` environment over file over default. Everything wrong in all 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from corridor_cli.config.sources import Override, from_environment, from_file, f
 from corridor_cli.config.yaml_tree import MAX_FILE_BYTES
 from corridor_cli.errors import ConfigError
 from corridor_cli.printable import printable
+from corridor_cli.prompts import PromptError, resolve
 from corridor_cli.settings import Settings
 
 LOCAL_FILE = Path("config/processing.yaml")
@@ -47,6 +48,14 @@ def load_settings(
     found = from_file(_read(source), str(source)) if source else []
     found += [*from_environment(environ), *from_flags(overrides)]
     values, origins, complaints = _merge(found)
+    settings = Settings()
+    if not complaints:
+        settings = _build(Settings, values, "")
+        try:
+            settings = replace(settings, caption=resolve(settings.caption))
+        except PromptError as error:
+            origin = origins.get(error.setting, origins["caption.prompt"])
+            complaints = [Complaint(origin, f"{error.setting}: {error}")]
     if complaints:
         lines = [str(complaint) for complaint in complaints[:_MAX_COMPLAINTS]]
         if len(complaints) > _MAX_COMPLAINTS:
@@ -55,7 +64,7 @@ def load_settings(
         is_file = any(complaint.origin.kind == "file" for complaint in complaints)
         hint = "`vlmtl config init` writes a commented file to start from." if is_file else ""
         raise ConfigError("\n".join(lines), hint=hint or "`vlmtl config show` lists the settings.")
-    return LoadedSettings(_build(Settings, values, ""), origins, source, note)
+    return LoadedSettings(settings, origins, source, note)
 
 
 def _choose(config_file: Path | None) -> tuple[Path | None, str]:

@@ -1,14 +1,18 @@
 """The shipped fake: deterministic text from the pixels, and misbehaviour on request. No torch, no model.
 
-It goes through the same batching and recovery as the real engine. `gpu_pipeline.internvl3.echo` may hold:
+A sentence for each frame; a request without frames is answered by one about its prompt. Where a JSON Schema
+is to be followed, a small document holds that text. A word counts as a token. It goes through the same
+batching and recovery as the real engine. `gpu_pipeline.internvl3.echo` may hold:
 
-    delay_seconds    each batch takes this long
-    fail_every       every n-th accepted request fails
-    fail_if          requests that match fail (see `_Matcher`)
-    oom_above        a batch with more requests runs out of memory
-    hang_after       after n answers the engine stops answering
-    die_after        after n answers the process kills itself
-    die_on           a request that matches kills the process each time it runs
+    delay_seconds        each batch takes this long
+    fail_every           every n-th accepted request fails
+    fail_if              requests that match fail (see `_Matcher`)
+    oom_above            a batch with more requests runs out of memory
+    hang_after           after n answers the engine stops answering
+    die_after            after n answers the process kills itself
+    die_on               a request that matches kills the process each time it runs
+    loop_if              a request that matches is answered in circles, unless repetition is penalised
+    max_context_tokens   a longer prompt, with its frames and the most that may answer it, is refused
 """
 
 from __future__ import annotations
@@ -25,9 +29,10 @@ from typing import TYPE_CHECKING
 
 from corridor_cli.engine.base import BatchListener, FrameStore
 from corridor_cli.engine.batching import Batcher, max_pending
-from corridor_cli.engine.recovery import BatchSizer, FailureKind
+from corridor_cli.engine.echo_json import sample_document
+from corridor_cli.engine.recovery import STAGE, BatchSizer, FailureKind, error_caption
 from corridor_cli.errors import ModelError
-from corridor_cli.records import Caption, EngineInfo, Request, RequestKey
+from corridor_cli.records import Caption, EngineInfo, ErrorInfo, Request, RequestKey
 from corridor_cli.settings import ModelSettings
 
 if TYPE_CHECKING:
@@ -55,6 +60,8 @@ class EchoSettings:
     hang_after: int = -1
     die_after: int = -1
     die_on: str = ""
+    loop_if: str = ""
+    max_context_tokens: int = 0
 
     @classmethod
     def from_table(cls, table: dict[str, str | int | float | bool]) -> EchoSettings:
@@ -103,6 +110,7 @@ class EchoModel:
         self._frames = frames
         self._fails = _Matcher(settings.fail_if)
         self._dies = _Matcher(settings.die_on)
+        self._loops = _Matcher(settings.loop_if)
         self._to_fail: set[RequestKey] = set()
         self._num_accepted = 0
         self._num_answered = 0
@@ -129,14 +137,30 @@ class EchoModel:
             time.sleep(1.0)
         if request.key in self._to_fail or self._fails.matches(request.key, frames):
             raise EchoFailure("echo was told to fail on this request")
-        words = " ".join(describe_pixels(frame) for frame in frames).split()
+        prompt_tokens = len(request.prompt.split()) + len(frames)
         limit = request.generation.max_new_tokens
+        if 0 < self.settings.max_context_tokens < prompt_tokens + limit:
+            return error_caption(request, self._overflow(prompt_tokens, limit), prompt_tokens)
+        told = " ".join(describe_pixels(frame) for frame in frames) or describe_prompt(request.prompt)
+        if request.generation.json_schema is not None:
+            told = sample_document(request.generation.json_schema, told)
+        words = told.split()
+        if request.generation.repetition_penalty == 1.0 and self._loops.matches(request.key, frames):
+            words = ["round", "and"] * limit
         return Caption(
             key=request.key,
             text=" ".join(words[:limit]),
-            prompt_tokens=len(request.prompt.split()) + len(frames),
+            prompt_tokens=prompt_tokens,
             output_tokens=min(len(words), limit),
             finish_reason="stop" if len(words) <= limit else "length",
+        )
+
+    def _overflow(self, prompt_tokens: int, limit: int) -> ErrorInfo:
+        return ErrorInfo(
+            STAGE,
+            "ContextOverflow",
+            f"{prompt_tokens} prompt tokens and {limit} new ones exceed the "
+            f"{self.settings.max_context_tokens} that echo was told to hold",
         )
 
     def num_tiles(self, request: Request) -> int:
@@ -164,6 +188,12 @@ def describe_pixels(frame: Pixels) -> str:
     return f"A {light} {frame.shape[1]}x{frame.shape[0]} frame, mostly {colour} ({checksum:08x})."
 
 
+def describe_prompt(prompt: str) -> str:
+    """One sentence about a prompt; equal prompts give equal words."""
+    num_words, checksum = len(prompt.split()), zlib.crc32(prompt.encode("utf-8", "surrogatepass"))
+    return f"An answer to a prompt of {num_words} {'word' if num_words == 1 else 'words'} ({checksum:08x})."
+
+
 class EchoEngine:
     """The engine protocol over `EchoModel`."""
 
@@ -188,6 +218,7 @@ class EchoEngine:
             max_pending=max_pending(self._batch_size, self._settings.async_frame_loading),
             seconds_per_request=delay_seconds / self._batch_size if delay_seconds else None,
             reasons=("the echo engine needs no model",),
+            max_context_tokens=self._model.settings.max_context_tokens or None,
         )
 
     def submit(self, request: Request) -> None:

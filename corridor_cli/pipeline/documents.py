@@ -6,20 +6,16 @@ an earlier run left of a video when its turn comes.
 
 from __future__ import annotations
 
-import platform
-import time
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from corridor_cli.errors import InconsistentScanError
+from corridor_cli.errors import TranscriptError
 from corridor_cli.pipeline.exports import VideoExports
 from corridor_cli.pipeline.pictures import Pictures
 from corridor_cli.pipeline.plan import UnreadableSource
 from corridor_cli.pipeline.tally import Tally
-from corridor_cli.pipeline.video import PickId, VideoWork
+from corridor_cli.pipeline.timelines import TimelineMaker
+from corridor_cli.pipeline.video import VideoWork
 from corridor_cli.pipeline.writer import Writer
 from corridor_cli.records import (
     Caption,
@@ -32,25 +28,18 @@ from corridor_cli.records import (
 )
 from corridor_cli.settings import Settings
 from corridor_cli.telemetry import RunOptions, VideoOutcome
-from corridor_cli.timeline.assemble import assemble, assemble_failed, describe, describe_model
+from corridor_cli.timeline.assemble import describe_model
 from corridor_cli.timeline.commit import commit_failed, commit_timeline
-from corridor_cli.timeline.invariants import frame_id
 from corridor_cli.timeline.layout import OutputLayout
 from corridor_cli.timeline.lock import OutputLock
 from corridor_cli.timeline.log import CaptionLog, Reuse
-from corridor_cli.timeline.parts import Model, Provenance, Run, Tokens
 from corridor_cli.timeline.scan_record import load_scan, save_scan
 from corridor_cli.timeline.schema import Timeline, timeline_bytes
-from corridor_cli.timeline.source import SourceFacts
-
-_NO_RECORD = ErrorInfo("decode", "NoFramesError", "the video yields no scene.")
+from corridor_cli.transcripts import load_transcript
 
 
 class Documents:
-    """Reads and writes OUTPUT for one run. `engine` is to be set once the engine has started.
-
-    `workers` says how many media workers there are, and why.
-    """
+    """Reads and writes OUTPUT for one run. `engine` is to be set once the engine has started."""
 
     def __init__(
         self,
@@ -67,13 +56,16 @@ class Documents:
         self._settings = settings
         self._options = options
         self._writer = writer
-        self._tally = tally
         self._exports = exports
+        self._maker = TimelineMaker(layout, settings, tally)
         self._fsync = settings.output.fsync
         self._logs: dict[int, CaptionLog] = {}
         self.pictures = Pictures(layout, settings, writer)
         self.engine: EngineInfo | None = None
-        self.workers = ""
+
+    def tell_workers(self, reason: str) -> None:
+        """How many media workers there are, and why: it stands in each document."""
+        self._maker.workers = reason
 
     # --- when a video's turn comes ---
 
@@ -89,8 +81,14 @@ class Documents:
         video.is_scan_reused = record is not None
         # Captions of a model whose name was lost with a damaged line could not be quoted.
         video.captions = dict(log.captions) if log.model is not None else {}
+        video.summary = dict(log.summary) if log.model is not None else {}
         if record is not None:
             video.saved = self.pictures.there(video)
+        if video.plan.transcript is not None:
+            try:
+                video.transcript = load_transcript(video.plan.transcript)
+            except TranscriptError as error:
+                video.refuse(ErrorInfo("transcript", type(error).__name__, str(error)))
 
     def job(self, video: VideoWork) -> ScanJob | None:
         """What a media worker must do for this video next; None when nothing is missing."""
@@ -140,7 +138,7 @@ class Documents:
     def finish(self, video: VideoWork) -> VideoOutcome:
         """Hand the video's document over to be committed, and say what became of it."""
         log = self._logs.pop(video.ordinal)
-        timeline = self._assemble(video, log)
+        timeline = self._maker.timeline(video, log.model, self.engine)
         self.pictures.begin(video)
         has_scenes = timeline.status != "failed"
         data = timeline_bytes(timeline, indent=self._settings.output.indent)
@@ -159,93 +157,12 @@ class Documents:
         """Commit the failed document of a source that could not even be read."""
         source, error = unreadable.source, unreadable.error
         relative = str(source.relative)
-        provenance = describe(self._settings, scan_key=None, caption_key=None, model=None)
-        facts = SourceFacts(str(source.path), source.size_bytes, None)
-        timeline = assemble_failed(facts, error, None, None, provenance, self._run_facts(None, ()))
+        timeline = self._maker.unreadable(source, error, self.engine)
         data = timeline_bytes(timeline, indent=self._settings.output.indent)
         self._writer.submit(partial(commit_failed, self._layout, relative, data, fsync=self._fsync))
         self._exports.remove(relative)
         path = self._layout.failed(relative)
         return VideoOutcome(str(source.path), relative, "failed", timeline_path=path, error=error)
-
-    def _assemble(self, video: VideoWork, log: CaptionLog) -> Timeline:
-        if video.record is None or not video.record.scenes:
-            return self._failed(video, video.error or _NO_RECORD)
-        try:
-            return self._timeline(video, log)
-        except ValueError as error:
-            # pydantic's: a scan that contradicts itself is this video's failure alone.
-            problem = ErrorInfo("assemble", InconsistentScanError.__name__, _contradiction(error))
-            return self._failed(video, problem)
-
-    def _timeline(self, video: VideoWork, log: CaptionLog) -> Timeline:
-        record = video.record
-        assert record is not None
-        if video.error is not None:
-            record = replace(record, error=video.error)
-        captions: dict[PickId, Caption | None] = {
-            (scene, pick.role): video.captions.get((scene, pick.role))
-            for scene, picks in enumerate(record.picks)
-            for pick in picks
-            if pick.duplicate_of is None
-        }
-        pictures: Mapping[PickId, str] = {
-            (scene, role): self._layout.picture_reference(video.relative, frame_id(scene, role))
-            for scene, role in video.saved
-        }
-        run = self._run_facts(video, captions.values())
-        model = log.model or (describe_model(self.engine) if self.engine else None)
-        provenance = self._provenance(video, model)
-        return assemble(self._facts(video), record, captions, pictures, provenance, run)
-
-    def _failed(self, video: VideoWork, error: ErrorInfo) -> Timeline:
-        # No model: whether it has been loaded by now is a matter of timing, and none of its text is here.
-        provenance = self._provenance(video, None)
-        run = self._run_facts(video, ())
-        return assemble_failed(self._facts(video), error, video.info, video.reader, provenance, run)
-
-    def _facts(self, video: VideoWork) -> SourceFacts:
-        source = video.plan.source
-        return SourceFacts(str(source.path), source.size_bytes, video.plan.fingerprint)
-
-    def _provenance(self, video: VideoWork, model: Model | None) -> Provenance:
-        plan = video.plan
-        return describe(self._settings, scan_key=plan.scan_key, caption_key=plan.caption_key, model=model)
-
-    def _run_facts(self, video: VideoWork | None, captions: Iterable[Caption | None]) -> Run:
-        """How this run went for a video; counts of batches and memory are the run's until now."""
-        answered = [caption for caption in captions if caption is not None]
-        return Run(
-            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            environment=self._environment(video),
-            wall_seconds=round(time.monotonic() - video.started_at, 3) if video else None,
-            phases={"scan": round(video.scan_seconds, 3)} if video else {},
-            batches=self._tally.num_batches_of(video.ordinal) if video else 0,
-            attempts=video.num_jobs if video else 1,
-            oom_retries=self._tally.num_oom_retries,
-            batch_size=self._tally.batch_size,
-            tokens=Tokens(
-                prompt=sum(caption.prompt_tokens for caption in answered),
-                output=sum(caption.output_tokens for caption in answered),
-            ),
-            peak_memory_bytes=self._tally.peak_memory_bytes,
-            degraded=(*(video.degraded if video else ()), *(self.engine.degraded if self.engine else ())),
-        )
-
-    def _environment(self, video: VideoWork | None) -> dict[str, str]:
-        own = {"python": platform.python_version(), "platform": platform.platform()}
-        if self.workers:
-            own["workers"] = self.workers
-        if video and video.picks_reader:
-            choice = video.picks_reader
-            own["picks_reader"] = "; ".join([f"{choice.name}: {choice.reason}", *choice.fallbacks])
-        return own | (self.engine.environment | {"device": self.engine.device} if self.engine else {})
-
-
-def _contradiction(error: ValueError) -> str:
-    """pydantic's findings in one line."""
-    found = "; ".join(line.strip() for line in str(error).splitlines()[1:] if "For further" not in line)
-    return f"what was found in it contradicts itself ({found[:500]}). Please report it with the file."
 
 
 def _outcome(video: VideoWork, timeline: Timeline, path: Path) -> VideoOutcome:

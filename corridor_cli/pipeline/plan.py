@@ -18,6 +18,7 @@ from corridor_cli.timeline.exports.beside import missing_beside
 from corridor_cli.timeline.exports.registry import Format
 from corridor_cli.timeline.keys import caption_key, scan_key
 from corridor_cli.timeline.layout import OutputLayout, output_name
+from corridor_cli.transcripts import TranscriptFiles, TranscriptSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +33,11 @@ class ModelIdentity:
 
 @dataclass(frozen=True, slots=True)
 class VideoPlan:
-    """An input with its keys and what earlier runs left of it. Without `caption_key` nothing is captioned.
+    """An input with its keys and what earlier runs left of it. Without `caption_key` nothing is captioned,
+    else each pick by itself, or all of a scene together (`is_by_scene`).
 
-    `exports` are missing beside a timeline that needs no other work.
+    `exports` are missing beside a timeline that needs no other work. `transcript` is where it stands what is
+    said in it.
     """
 
     source: SourceFile
@@ -45,6 +48,8 @@ class VideoPlan:
     needs_work: bool = True
     cuts: CutSource | None = None
     exports: tuple[Format, ...] = ()
+    is_by_scene: bool = False
+    transcript: TranscriptSource | None = None
 
     @property
     def relative(self) -> str:
@@ -67,6 +72,7 @@ def plan_videos(
     options: RunOptions,
     cuts: CutFiles | None = None,
     exports: Sequence[Format] = (),
+    transcripts: TranscriptFiles | None = None,
 ) -> Iterator[VideoPlan | UnreadableSource]:
     """Look at each source in turn. `exports` are to lie beside each timeline. Raises `StorageError` when
     OUTPUT cannot be read."""
@@ -75,13 +81,35 @@ def plan_videos(
             yield plan
             continue
         scan = plan.scan_key
-        captions = caption_key(scan, settings, model_identity=model.identity, precision=model.precision)
-        found = existing(layout, plan.relative, settings, scan_key=scan, caption_key=captions)
+        try:
+            said = transcripts.of(plan.source.path, plan.relative) if transcripts is not None else None
+        except MediaError as error:
+            yield UnreadableSource(plan.source, _problem(error, "discover", plan.source))
+            continue
+        mark = said.mark if said else None
+        captions = caption_key(
+            scan,
+            settings,
+            model_identity=model.identity,
+            precision=model.precision,
+            name=plan.source.path.name,
+            transcript=mark,
+        )
+        found = existing(
+            layout, plan.relative, settings, scan_key=scan, caption_key=captions, transcript=mark
+        )
         needs_work = _needs_work(found, options)
         missing: list[Format] = []
         if not needs_work:
             missing = missing_beside(layout, output_name(plan.relative), exports)
-        yield replace(plan, caption_key=captions, found=found, needs_work=needs_work, exports=tuple(missing))
+        yield replace(
+            plan,
+            caption_key=captions,
+            found=found,
+            needs_work=needs_work,
+            exports=tuple(missing),
+            transcript=said,
+        )
 
 
 def plan_scans(
@@ -94,16 +122,17 @@ def plan_scans(
             given = cuts.of(source.path) if cuts is not None else None
         except MediaError as error:
             stage = "scenes" if isinstance(error, CutFileError) else "discover"
-            problem = ErrorInfo(stage, type(error).__name__, _without_path(error, source))
-            yield UnreadableSource(source, problem)
+            yield UnreadableSource(source, _problem(error, stage, source))
         else:
             key = scan_key(mark, settings, cuts=given.mark if given else None)
-            yield VideoPlan(source, mark, key, cuts=given)
+            is_by_scene = settings.caption.mode == "scene"
+            yield VideoPlan(source, mark, key, cuts=given, is_by_scene=is_by_scene)
 
 
-def _without_path(error: MediaError, source: SourceFile) -> str:
+def _problem(error: MediaError, stage: str, source: SourceFile) -> ErrorInfo:
     """What the error says; the path it begins with is known to whoever reads it beside the source."""
-    return str(error).removeprefix(f"{printable(source.path)}: ")
+    said = str(error).removeprefix(f"{printable(source.path)}: ")
+    return ErrorInfo(stage, type(error).__name__, said)
 
 
 def _needs_work(found: VideoState, options: RunOptions) -> bool:

@@ -10,23 +10,24 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from multiprocessing.connection import Connection, wait
 from socket import socket
 
 from corridor_cli.errors import LimitError, StoppedError
 from corridor_cli.hosts.media_pool import MediaPool, WorkerEvent
 from corridor_cli.hosts.messages import JobLost
+from corridor_cli.pipeline.asking import Asker
 from corridor_cli.pipeline.keeper import Captioner, Keeper
 from corridor_cli.pipeline.stop import StopSignals
+from corridor_cli.pipeline.summing import Summarizer
 from corridor_cli.pipeline.tally import Tally
 from corridor_cli.pipeline.video import VideoWork
 from corridor_cli.pipeline.writer import Writer
 from corridor_cli.printable import printable
 from corridor_cli.records import (
     Caption,
-    Generation,
-    PickedFrame,
+    FrameRef,
     Progress,
     Request,
     RequestKey,
@@ -67,7 +68,8 @@ class Pipeline:
         self._settings = settings
         self._reporter = reporter
         self._tally = tally
-        self._generation = Generation(settings.caption.max_new_tokens)
+        self._asker = Asker(settings.caption)
+        self._summarizer = Summarizer(settings.caption)
         self._waiting: deque[Request] = deque()
         self._asked: dict[RequestKey, Request] = {}
         self._is_time_told = False
@@ -103,7 +105,7 @@ class Pipeline:
         while self._to_do and self._media.has_idle_worker():
             video = self._to_do.popleft()
             self._keeper.open(video)
-            job = self._keeper.job(video)
+            job = None if video.is_decoded else self._keeper.job(video)
             video.begin()
             if job is None:
                 video.is_decoded = True
@@ -146,21 +148,23 @@ class Pipeline:
     # --- what happens to a video ---
 
     def _scene_found(self, video: VideoWork, event: SceneFrames) -> None:
-        to_ask = video.scene_found(event)
+        video.scene_found(event)
         for picked in event.picks:
             self._keeper.save_picture(video, event.scene_index, picked)
-            if picked in to_ask:
-                self._waiting.append(self._request(video, event.scene_index, picked))
-            elif picked.frame is not None:
-                self._media.free(picked.frame.slot)
+        requests, unneeded = self._asker.requests(video, event)
+        self._wait_with(video, requests)
+        self._free(unneeded)
 
-    def _request(self, video: VideoWork, scene_index: int, picked: PickedFrame) -> Request:
-        assert picked.frame is not None
-        key = RequestKey(video.ordinal, scene_index, picked.pick.role)
-        video.open.add(key)
-        return Request(key, self._settings.caption.prompt, (picked.frame,), self._generation)
+    def _wait_with(self, video: VideoWork, requests: Sequence[Request]) -> None:
+        video.open.update(request.key for request in requests)
+        self._waiting.extend(requests)
+
+    def _free(self, frames: Iterable[FrameRef]) -> None:
+        for ref in frames:
+            self._media.free(ref.slot)
 
     def _scan_ended(self, video: VideoWork, end: ScanEnd) -> None:
+        self._free(video.take_gathered())
         if video.record is None:
             if video.plan.cuts is not None:  # somebody wrote them, and hears at once what became of them
                 about_cuts = f"{printable(video.plan.cuts.path)}: "
@@ -178,6 +182,7 @@ class Pipeline:
 
     def _job_lost(self, lost: JobLost) -> None:
         video = self._videos[lost.video]
+        self._free(video.take_gathered())
         video.num_losses += 1
         is_hopeless = lost.error.type == LimitError.__name__  # it would take just as long again
         if video.num_losses < self._settings.errors.max_attempts and not is_hopeless:
@@ -189,11 +194,14 @@ class Pipeline:
 
     def _answered(self, caption: Caption) -> None:
         request = self._asked.pop(caption.key)
-        for ref in request.frames:
-            self._media.free(ref.slot)
         video = self._videos[caption.key.video]
-        video.open.discard(caption.key)
-        video.captions[caption.key.scene, caption.key.role] = caption
+        if not caption.key.part:
+            if (again := self._asker.again(request, caption)) is not None:
+                self._waiting.appendleft(again)
+                return
+            caption = self._asker.settle(caption)
+        self._free(request.frames)
+        video.answered(caption)
         self._tally.answered(caption)
         self._keeper.log_caption(video, caption)
         self._finish_if_done(video)
@@ -205,6 +213,10 @@ class Pipeline:
             video.rescan()
             self._keeper.forget_captions(video)
             self._to_do.appendleft(video)
+            return
+        if to_sum := self._summarizer.requests(video):
+            self._engine.launch()
+            self._wait_with(video, to_sum)
             return
         del self._videos[video.ordinal]
         outcome = self._keeper.finish(video)

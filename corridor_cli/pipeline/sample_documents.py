@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from corridor_cli.pipeline.samples import Sampled
-from corridor_cli.pipeline.video import PickId
+from corridor_cli.pipeline.video import CaptionId, PickId
 from corridor_cli.records import Caption, RequestKey
 from corridor_cli.settings import Settings
 from corridor_cli.timeline.assemble import assemble, describe
@@ -40,13 +40,15 @@ def document_bytes(sampled: Sampled, layout: OutputLayout, num_characters: int, 
     video, record = sampled.video, sampled.record
     if record is None:
         return 0
-    captions: dict[PickId, Caption | None] = {
-        (scene, pick.role): Caption(
-            RequestKey(video.ordinal, scene, pick.role), "x " * (num_characters // 2), 300, 20, "stop"
-        )
+    asked: list[CaptionId] = [
+        (scene, None if settings.caption.mode == "scene" else pick.role)
         for scene, picks in enumerate(record.picks)
         for pick in picks
         if pick.duplicate_of is None
+    ]
+    captions: dict[CaptionId, Caption | None] = {
+        place: Caption(RequestKey(video.ordinal, *place), "x " * (num_characters // 2), 300, 20, "stop")
+        for place in asked
     }
     pictures: Mapping[PickId, str] = {
         (scene, pick.role): layout.picture_reference(video.relative, frame_id(scene, pick.role))
@@ -58,7 +60,7 @@ def document_bytes(sampled: Sampled, layout: OutputLayout, num_characters: int, 
     facts = SourceFacts(str(plan.source.path), plan.source.size_bytes, plan.fingerprint)
     provenance = describe(settings, scan_key=plan.scan_key, caption_key=plan.scan_key, model=_MODEL)
     try:
-        timeline = assemble(facts, record, captions, pictures, provenance, _RUN)
+        timeline = assemble(facts, record, captions, pictures, provenance, _RUN, settings.caption)
     except ValueError:  # pydantic's: a scan that contradicts itself, which fails in a run as well
         return 0
     return len(timeline_bytes(timeline, indent=settings.output.indent))

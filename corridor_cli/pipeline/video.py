@@ -12,20 +12,23 @@ from corridor_cli.pipeline.plan import VideoPlan
 from corridor_cli.records import (
     Caption,
     ErrorInfo,
-    PickedFrame,
+    FrameRef,
     ReaderChoice,
     RequestKey,
     Role,
     ScanEnd,
     ScanJob,
+    Scene,
     SceneFrames,
     VideoInfo,
     VideoOpened,
     WantedPick,
 )
 from corridor_cli.timeline.scan_record import ScanRecord
+from corridor_cli.transcripts import Transcript
 
 PickId = tuple[int, Role]
+CaptionId = tuple[int, Role | None]
 
 SOURCE_CHANGED = ErrorInfo(
     "decode", "SourceChangedError", "was changed while it was read. Run again when it is complete."
@@ -37,15 +40,19 @@ class VideoWork:
     """The mutable state of one video; the pipeline is the only one to change it.
 
     `record` is the finished scan, of an earlier run or of this one; `error` is what ended the work on it
-    early. `captions` holds what the log knew and what was answered since, `saved` the picks whose picture is
-    on disk, `open` the requests without an answer yet. `reader` scanned the file, `picks_reader` took the
-    picks of a known scan.
+    early. `captions` holds what the log knew and what was answered since, under the role None where it is
+    about a whole scene; `summary` the same for the steps of the video's summary. `saved` are the picks whose
+    picture is on disk, `open` the requests without an answer yet, `gathered` the pictures of scenes whose
+    other picks are still to come. `reader` scanned the file, `picks_reader` took the picks of a known scan.
     """
 
     ordinal: int
     plan: VideoPlan
     record: ScanRecord | None = None
-    captions: dict[PickId, Caption] = field(default_factory=dict)
+    captions: dict[CaptionId, Caption] = field(default_factory=dict)
+    summary: dict[str, Caption] = field(default_factory=dict)
+    transcript: Transcript | None = None
+    gathered: dict[int, dict[Role, FrameRef]] = field(default_factory=dict)
     saved: set[PickId] = field(default_factory=set)
     info: VideoInfo | None = None
     reader: ReaderChoice | None = None
@@ -100,7 +107,8 @@ class VideoWork:
             for pick in picks:
                 pick_id = (scene.index, pick.role)
                 is_asked = self.plan.caption_key is not None and pick.duplicate_of is None
-                for_model = is_asked and pick_id not in self.captions
+                about = None if self.plan.is_by_scene else pick.role
+                for_model = is_asked and (scene.index, about) not in self.captions
                 for_image = save_pictures and pick_id not in self.saved
                 if for_model or for_image:
                     found.append(WantedPick(scene.index, pick, for_model, for_image))
@@ -126,16 +134,41 @@ class VideoWork:
         self.info, self.reader = event.info, event.reader
         self.scenes.clear()
 
-    def scene_found(self, event: SceneFrames) -> list[PickedFrame]:
-        """Keep the scene; the picks that must be asked for come back (a retried scan repeats some)."""
+    def scene_found(self, event: SceneFrames) -> None:
+        """Keep the scene, without its pictures (a retried scan repeats some)."""
         if event.scene is not None:
             picks = tuple(replace(picked, frame=None, image=None) for picked in event.picks)
             self.scenes[event.scene_index] = replace(event, picks=picks)
-        return [picked for picked in event.picks if picked.frame and self._is_new(event.scene_index, picked)]
 
-    def _is_new(self, scene_index: int, picked: PickedFrame) -> bool:
-        key = RequestKey(self.ordinal, scene_index, picked.pick.role)
-        return key not in self.open and (scene_index, picked.pick.role) not in self.captions
+    def is_answered_or_open(self, key: RequestKey) -> bool:
+        return key in self.open or (key.scene, key.role) in self.captions
+
+    def answered(self, caption: Caption) -> None:
+        """A request was answered, about a pick, a scene, or as a step of the summary."""
+        self.open.discard(caption.key)
+        if caption.key.part:
+            self.summary[caption.key.part] = caption
+        else:
+            self.captions[caption.key.scene, caption.key.role] = caption
+
+    def caption_of(self, scene: int) -> Caption | None:
+        """The answer that stands for a scene of the known scan; None while there is none."""
+        if self.plan.is_by_scene:
+            return self.captions.get((scene, None))
+        assert self.record is not None
+        roles = [pick.role for pick in self.record.picks[scene]]
+        role = Role.REPRESENTATIVE if Role.REPRESENTATIVE in roles else roles[0]
+        return self.captions.get((scene, self.record.original(scene, role)))
+
+    def said_in(self, scene: Scene) -> str | None:
+        """What is said during a scene; None where nothing is, or nobody wrote it down."""
+        return self.transcript.between(scene.start, scene.end) if self.transcript else None
+
+    def take_gathered(self) -> list[FrameRef]:
+        """The pictures that wait for others of their scenes, which will not come: forget them."""
+        refs = [ref for frames in self.gathered.values() for ref in frames.values()]
+        self.gathered.clear()
+        return refs
 
     def scan_ended(self, end: ScanEnd) -> None:
         """The worker is done. A fresh scan with scenes becomes the record, damaged tail or not."""
@@ -163,6 +196,12 @@ class VideoWork:
         self.scan_ended(ScanEnd(self.ordinal, 0, Fraction(0), None, (), None, (), error))
         self.error = self.error or error
 
+    def refuse(self, error: ErrorInfo) -> None:
+        """Nothing can be done for it: what was to be told of it beside its pictures is not to be had."""
+        self.error = error
+        self.record = None
+        self.is_decoded = True
+
     def outdated(self, why: str) -> None:
         """The known scan does not fit the file any more. It goes once its open requests are answered."""
         self.is_decoded = self.is_outdated = True
@@ -174,6 +213,7 @@ class VideoWork:
         self.is_decoded = self.is_outdated = self.is_scan_reused = False
         self.record = None
         self.captions.clear()
+        self.summary.clear()
         self.saved.clear()
 
     def let_go(self) -> None:
@@ -181,7 +221,9 @@ class VideoWork:
         self.record = None
         self.scenes.clear()
         self.captions.clear()
+        self.summary.clear()
         self.saved.clear()
+        self.transcript = None
 
     def note_degraded(self, why: str) -> None:
         """Something was done less well than asked, without being an error; said once."""

@@ -11,24 +11,39 @@ FinishReason = Literal["stop", "length"]
 
 
 class RequestKey(NamedTuple):
-    """Names a request within a run: the video's ordinal, the scene's index, and the role of its pick."""
+    """Names a request within a run: the video's ordinal, the scene's index, and the role of its pick.
+
+    `role` None: all picks of the scene together. `part` names a step of the video's summary, which is about
+    no one scene (-1).
+    """
 
     video: int
     scene: int
-    role: Role
+    role: Role | None
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """How tokens are chosen: greedy, at most `max_new_tokens`."""
+    """How tokens are chosen: greedy, at most `max_new_tokens`.
+
+    `repetition_penalty` above 1 makes those less likely that the answer has already: a positive logit is
+    divided by it, a negative one multiplied. With `json_schema`, the text of a JSON Schema, only tokens are
+    chosen that can still become such a document.
+    """
 
     max_new_tokens: int
+    repetition_penalty: float = 1.0
+    json_schema: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Frames and prompt for one caption. `attempt` counts deaths of the engine while it held this request:
-    above 0 it runs alone, so that the next death names its cause."""
+    """Frames and prompt for one caption; without frames the prompt alone is answered.
+
+    `attempt` counts deaths of the engine while it held this request: above 0 it runs alone, so that the next
+    death names its cause.
+    """
 
     key: RequestKey
     prompt: str
@@ -52,7 +67,8 @@ class CaptionTiming(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Caption:
     """The answer to one request: text with token counts and finish reason, or an error and no text. `timing`
-    is None where nothing was run for it."""
+    is None where nothing was run for it. `retry_of` says what was wrong with a first answer in whose place
+    this one stands."""
 
     key: RequestKey
     text: str
@@ -60,6 +76,7 @@ class Caption:
     output_tokens: int
     finish_reason: FinishReason | None
     error: ErrorInfo | None = None
+    retry_of: str | None = None
     timing: CaptionTiming | None = field(default=None, compare=False)
 
 
@@ -94,7 +111,8 @@ class BatchStarted:
 class EngineInfo:
     """What an engine is, once started. `batch_size` is the one it begins with, `reasons` says why; `degraded`
     is what it does less well than was asked for. What was measured under the same `measurement_key` (machine,
-    model, precision) holds for this engine."""
+    model, precision) holds for this engine. A request's prompt, its frames and its answer may come to
+    `max_context_tokens` together; None where nobody knows."""
 
     engine: str
     model_id: str
@@ -111,6 +129,7 @@ class EngineInfo:
     quantization: str | None = None
     degraded: tuple[str, ...] = ()
     measurement_key: str | None = None
+    max_context_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

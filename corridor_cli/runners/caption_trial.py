@@ -8,14 +8,14 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import count, cycle, pairwise
-from multiprocessing.connection import wait
+from itertools import count, cycle, islice, pairwise
 
 from corridor_cli.errors import ModelError
 from corridor_cli.hosts.hosted_engine import HostedEngine
 from corridor_cli.hosts.media_pool import MediaPool
-from corridor_cli.hosts.messages import EngineSetup, JobLost, WorkerSetup
+from corridor_cli.hosts.messages import EngineSetup, WorkerSetup
 from corridor_cli.hosts.slots import create_arena
+from corridor_cli.pipeline.asking import Asker, typical
 from corridor_cli.pipeline.plan import ModelIdentity
 from corridor_cli.pipeline.samples import Sampled
 from corridor_cli.records import (
@@ -24,16 +24,14 @@ from corridor_cli.records import (
     Caption,
     EngineInfo,
     FrameRef,
-    Generation,
     Request,
     RequestKey,
     Role,
-    ScanEnd,
     ScanJob,
-    SceneFrames,
     WantedPick,
 )
 from corridor_cli.runners.amounts import Amount, relative_deviation
+from corridor_cli.runners.fetching import fetch_scenes
 from corridor_cli.runners.forecast import CaptionCost, full_batch_cost
 from corridor_cli.runners.picture_limits import picture_limits
 from corridor_cli.settings import Settings
@@ -81,7 +79,7 @@ def try_captions(
         arena_fd = create_arena(num_slots, limits.slot_bytes)
         stack.callback(os.close, arena_fd)
         chosen = settings.gpu_pipeline.internvl3
-        setup = EngineSetup(chosen, limits.slot_bytes, settings.caption)
+        setup = EngineSetup(chosen, limits.slot_bytes, typical(settings.caption))
         engine = HostedEngine(setup, arena_fd, settings.errors, on_batch, reporter.warn)
         stack.callback(engine.close)
         worker = WorkerSetup(
@@ -127,10 +125,12 @@ class _Trial:
         self._batches = batches
         self._keys = (RequestKey(number, 0, Role.FIRST) for number in count())
         self._loaded_at: float | None = None
+        self._num_frames_each = 1
 
     def run(self, jobs: Sequence[ScanJob]) -> Trial:
         launched_at = time.monotonic()
         self._engine.launch()
+        self._num_frames_each = _num_frames_each(jobs) if self._settings.caption.mode == "scene" else 1
         frames, seconds_per_fetch = self._fetch(jobs)
         if not frames:
             raise ModelError(
@@ -159,28 +159,26 @@ class _Trial:
     def _fetch(self, jobs: Sequence[ScanJob]) -> tuple[list[FrameRef], float]:
         """Frames in shared memory, and what one took; a video that does not give them again is left out."""
         frames: list[FrameRef] = []
-        began = None
-        for job in jobs:
-            self._media.start(job)
-            is_open = True
-            while is_open:
-                wait(self._media.connections, _TICK_SECONDS)
-                for event in [*self._media.receive(), *self._media.kill_stuck()]:
-                    if isinstance(event, SceneFrames):
-                        frames += [picked.frame for picked in event.picks if picked.frame]
-                    is_open = is_open and not isinstance(event, ScanEnd | JobLost)
-                    began = began or time.monotonic()  # the worker has started
-                self._engine.poll(timeout_seconds=0)
-                if self._engine.info is not None and self._loaded_at is None:
-                    self._loaded_at = time.monotonic()
+        began: float | None = None
+
+        def hear(is_heard: bool) -> None:
+            nonlocal began
+            if is_heard:
+                began = began or time.monotonic()  # the worker has started
+            self._engine.poll(timeout_seconds=0)
+            if self._engine.info is not None and self._loaded_at is None:
+                self._loaded_at = time.monotonic()
+
+        for event in fetch_scenes(self._media, jobs, hear):
+            frames += [picked.frame for picked in event.picks if picked.frame]
         taken = time.monotonic() - began if began else 0.0
         return frames, taken / max(1, len(frames))
 
     def _caption(self, frames: Sequence[FrameRef], number: int | None) -> list[tuple[float, Caption]]:
         """Ask for `number` captions, or, where that is None, for two full batches or more while the time for
         a trial lasts; the answers and when they came."""
-        prompt = self._settings.caption.prompt
-        generation = Generation(self._settings.caption.max_new_tokens)
+        prompt = typical(self._settings.caption).prompt
+        generation = Asker(self._settings.caption).generation
         turn = cycle(frames)
         info = self._engine.info or self._engine.start()
         least = 2 * info.batch_size if number is None else number
@@ -190,11 +188,18 @@ class _Trial:
         while num_asked < least or len(answers) < num_asked:
             is_over = number is not None or time.monotonic() - began > _TRIAL_SECONDS / 2
             while self._engine.num_free and (num_asked < least or not is_over):
-                self._engine.submit(Request(next(self._keys), prompt, (next(turn),), generation))
+                request_frames = tuple(islice(turn, self._num_frames_each))
+                self._engine.submit(Request(next(self._keys), prompt, request_frames, generation))
                 num_asked += 1
             captions = self._engine.poll(_TICK_SECONDS)
             answers += [(time.monotonic(), caption) for caption in captions]
         return answers
+
+
+def _num_frames_each(jobs: Sequence[ScanJob]) -> int:
+    """How many distinct picks a scene has, as they go into one request together."""
+    scenes = [(job.video, wanted.scene_index) for job in jobs for wanted in job.wanted or ()]
+    return max(1, round(len(scenes) / max(1, len(set(scenes)))))
 
 
 def _good(captions: Sequence[Caption]) -> list[Caption]:

@@ -18,9 +18,9 @@ from corridor_cli.pipeline.samples import Sampled
 from corridor_cli.runners.caption_trial import Trial, try_captions
 from corridor_cli.runners.estimate_material import Material, gather
 from corridor_cli.runners.forecast import StartUp
-from corridor_cli.runners.inputs import find_inputs
-from corridor_cli.runners.local import identify_model
+from corridor_cli.runners.inputs import check_captions, find_inputs
 from corridor_cli.runners.looks import Look
+from corridor_cli.runners.model_name import identify_model
 from corridor_cli.runners.other_work import OtherWork
 from corridor_cli.runners.reckon import Estimate, EstimateRequest, base_of, reckon
 from corridor_cli.runners.sample_choice import FIRST_LOOK_SECONDS, choose_sample, choose_second_looks
@@ -58,6 +58,7 @@ def run_estimate(
     began = time.monotonic()
     _check_devices(request, settings)
     layout = OutputLayout(request.output.resolve()) if request.output is not None else None
+    check_captions(settings.caption)
     found = find_inputs(inputs, settings, layout.root if layout else None)
     needs_model = request.with_model or layout is not None  # a finished video is told by its model, too
     model = identify_model(settings) if needs_model else _UNKNOWN_MODEL

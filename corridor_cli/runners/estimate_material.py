@@ -16,7 +16,7 @@ from corridor_cli.pipeline.samples import QuietReporter, Sampled
 from corridor_cli.pipeline.video import VideoWork
 from corridor_cli.pipeline.writer import Writer
 from corridor_cli.records import ErrorInfo, VideoInfo
-from corridor_cli.runners.inputs import find_cuts
+from corridor_cli.runners.inputs import find_cuts, find_transcripts
 from corridor_cli.runners.looks import Look, VideoFacts, kind_of
 from corridor_cli.runners.scan_run import Plan, run_scans
 from corridor_cli.settings import DecodeSettings, Settings
@@ -71,7 +71,10 @@ def gather(
     if layout is None:
         plans: list[Plan] = list(plan_scans(found.sources, settings, cuts))
     else:
-        plans = list(plan_videos(found.sources, layout, settings, model, RunOptions(), cuts))
+        said = find_transcripts(settings.caption)
+        plans = list(
+            plan_videos(found.sources, layout, settings, model, RunOptions(), cuts, transcripts=said)
+        )
     material.plan_seconds = time.monotonic() - began
     to_do = [plan for plan in plans if not isinstance(plan, VideoPlan) or plan.needs_work]
     material.num_finished = len(plans) - len(to_do)
@@ -140,6 +143,7 @@ def _known_look(
         pictures = Pictures(layout, settings, writer)
         video.saved = pictures.there(video)
         wanted = video.wanted(pictures.is_wanted)
+        asked = [each for each in wanted if each.for_model]
     finally:
         writer.close()
     return Look(
@@ -148,7 +152,7 @@ def _known_look(
         float(record.duration),
         num_scenes=len(record.scenes),
         num_cuts=sum(scene.boundary not in ("start", "split") for scene in record.scenes),
-        num_asked=sum(each.for_model for each in wanted),
+        num_asked=len({(each.scene_index, None if plan.is_by_scene else each.pick.role) for each in asked}),
         num_to_fetch=len({each.pick.frame_index for each in wanted}),
     )
 

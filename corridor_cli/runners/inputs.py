@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from corridor_cli.cuts.choose import CutFiles, VideoNames
+from corridor_cli.engine.json_grammar import check_available
 from corridor_cli.errors import ConfigError, NoInputsError
 from corridor_cli.media.discover import Discovery, SourceFile, discover
-from corridor_cli.settings import SceneSettings, Settings
+from corridor_cli.settings import CaptionSettings, SceneSettings, Settings
 from corridor_cli.telemetry import Reporter
 from corridor_cli.timeline.layout import output_name
+from corridor_cli.transcripts import TranscriptFiles
 
 
 def find_inputs(inputs: list[str], settings: Settings, output: Path | None) -> Discovery:
@@ -22,6 +24,17 @@ def find_inputs(inputs: list[str], settings: Settings, output: Path | None) -> D
             hint=f"Folders are searched for files ending in: {', '.join(settings.input.extensions)}.",
         )
     return found
+
+
+def check_captions(caption: CaptionSettings) -> None:
+    """Raise `UsageError` where what the captions ask for is not installed: before anything is begun."""
+    if caption.format == "json":
+        check_available()
+
+
+def find_transcripts(caption: CaptionSettings) -> TranscriptFiles | None:
+    """Where what is said stands; None where nobody asked. Raises `ConfigError`."""
+    return None if caption.transcripts is None else TranscriptFiles(caption.transcripts)
 
 
 def find_cuts(sources: Sequence[SourceFile], scenes: SceneSettings, reporter: Reporter) -> CutFiles | None:

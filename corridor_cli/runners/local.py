@@ -9,14 +9,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from corridor_cli.config import LoadedSettings
-from corridor_cli.engine.echo import TILE_PX as ECHO_TILE_PX
-from corridor_cli.engine.presets import describe_model
 from corridor_cli.errors import ExitCode
 from corridor_cli.hardware import available_memory_bytes
 from corridor_cli.hosts.hosted_engine import HostedEngine
 from corridor_cli.hosts.media_pool import MediaPool
 from corridor_cli.hosts.messages import EngineSetup, WorkerSetup
 from corridor_cli.hosts.slots import create_arena
+from corridor_cli.pipeline.asking import typical
 from corridor_cli.pipeline.batch_log import BatchLog
 from corridor_cli.pipeline.documents import Documents
 from corridor_cli.pipeline.exports import VideoExports
@@ -28,7 +27,9 @@ from corridor_cli.pipeline.video import VideoWork
 from corridor_cli.pipeline.writer import Writer
 from corridor_cli.records import BatchStarted, BatchStats
 from corridor_cli.runners.export import export_timelines, kept_lines
-from corridor_cli.runners.inputs import find_cuts, find_inputs
+from corridor_cli.runners.inputs import check_captions, find_cuts, find_inputs, find_transcripts
+from corridor_cli.runners.last_call import describe_run
+from corridor_cli.runners.model_name import identify_model
 from corridor_cli.runners.outcomes import exit_code, problem_outcome, total, unreadable_outcome
 from corridor_cli.runners.picture_limits import picture_limits
 from corridor_cli.runners.profile import ENGINE_TRACE, Span, TimedPool, TimedWriter, write_profile
@@ -37,6 +38,7 @@ from corridor_cli.settings import Settings
 from corridor_cli.telemetry import Reporter, RunOptions, RunOutcome, RunPlan, VideoOutcome, VideoStatus
 from corridor_cli.timeline.exports.find import find_timelines
 from corridor_cli.timeline.exports.registry import Format, beside, choose_formats, tables
+from corridor_cli.timeline.last_run import save_last_run
 from corridor_cli.timeline.layout import OutputLayout
 from corridor_cli.timeline.lock import OutputLock
 
@@ -47,21 +49,33 @@ _TRACE_SECONDS = 60.0  # a trace of some hundred megabytes takes its time to be 
 
 
 def run_local(
-    inputs: list[str], output: Path, loaded: LoadedSettings, options: RunOptions, reporter: Reporter
+    inputs: list[str],
+    output: Path,
+    loaded: LoadedSettings,
+    options: RunOptions,
+    reporter: Reporter,
+    arguments: Sequence[str] = (),
 ) -> RunOutcome:
-    """Take all inputs to timelines under `output`. Raises `VlmtlError` where the whole run cannot go on."""
+    """Take all inputs to timelines under `output`. Raises `VlmtlError` where the whole run cannot go on.
+
+    `arguments` is the command line behind `vlmtl`, for the note that `vlmtl status` reads.
+    """
     started = time.monotonic()
     settings = loaded.settings
     layout = OutputLayout(output.resolve())
     formats = choose_formats(settings.output.exports)
+    check_captions(settings.caption)
     found = find_inputs(inputs, settings, layout.root)
     cuts = find_cuts(found.sources, settings.scenes, reporter)
+    transcripts = find_transcripts(settings.caption)
     model = identify_model(settings)
     with ExitStack() as stack:
         lock = OutputLock(layout)
         if not options.dry_run:
             stack.enter_context(lock)
-        plans = list(plan_videos(found.sources, layout, settings, model, options, cuts, beside(formats)))
+            save_last_run(layout.last_run, describe_run(inputs, loaded, arguments))
+        exports = beside(formats)
+        plans = list(plan_videos(found.sources, layout, settings, model, options, cuts, exports, transcripts))
         run = _Run(layout, lock, settings, options, reporter, model, formats)
         outcomes = [problem_outcome(problem) for problem in found.problems]
         if options.dry_run:
@@ -73,18 +87,6 @@ def run_local(
         if run.are_exports_incomplete and code is None and exit_code(outcomes) is ExitCode.OK:
             code = ExitCode.PARTIAL
         return total(outcomes, run.tally, code, time.monotonic() - started)
-
-
-def identify_model(settings: Settings) -> ModelIdentity:
-    """What names the model in the caption key. Raises `ModelError` when there is no usable one."""
-    chosen = settings.gpu_pipeline.internvl3
-    if chosen.engine == "echo":
-        return ModelIdentity("echo", "none", ECHO_TILE_PX, cuts_tiles=True)
-    info = describe_model(chosen)
-    is_fixed = chosen.chosen_precision == "auto" and info.is_small
-    precision = "fp32" if is_fixed else chosen.chosen_precision
-    cuts_tiles = info.shape is not None and chosen.engine != "generic"
-    return ModelIdentity(info.identity, precision, info.tile_px, cuts_tiles)
 
 
 class _Run:
@@ -150,7 +152,7 @@ class _Run:
 
     def _drive(self, videos: list[VideoWork], documents: Documents, writer: Writer) -> list[VideoOutcome]:
         workers = plan_workers(self._settings, len(videos))
-        documents.workers = workers.reason
+        documents.tell_workers(workers.reason)
         with StopSignals() as signals, self._hosts(workers) as (media, engine):
             pipeline = Pipeline(
                 videos, media, engine, documents, writer, self._settings, self._reporter, self.tally
@@ -199,7 +201,7 @@ class _Run:
             reads_ahead=workers.reads_ahead,
         )
         media = self._pool(setup, arena_fd, num_workers, num_slots)
-        host = EngineSetup(chosen, limits.slot_bytes, settings.caption, self._trace_path())
+        host = EngineSetup(chosen, limits.slot_bytes, typical(settings.caption), self._trace_path())
         engine = HostedEngine(host, arena_fd, settings.errors, self._on_batch, self._reporter.warn)
         try:
             yield media, engine

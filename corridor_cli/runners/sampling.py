@@ -25,6 +25,7 @@ from corridor_cli.runners.picture_limits import picture_limits
 from corridor_cli.runners.workers import WorkerPlan
 from corridor_cli.settings import Settings
 from corridor_cli.telemetry import Reporter
+from corridor_cli.timeline.scan_record import ScanRecord
 
 # A speed is told apart from the opening of the file, and from its own change, only over some time.
 _MIN_STEADY_SECONDS = 0.5
@@ -63,6 +64,7 @@ def look_into(
         settings,
         decode=replace(settings.decode, max_seconds=limit),
         errors=replace(settings.errors, fail_fast=False, max_failures=None),
+        caption=replace(settings.caption, retry=False, summary=False),  # the answers are empty
     )
     videos = [VideoWork(number, plan) for number, plan in enumerate(plans)]
     samples = Samples(seconds)
@@ -143,7 +145,7 @@ def look_of(number: int, sampled: Sampled) -> Look | None:
         float(record.duration),
         num_scenes=len(record.scenes),
         num_cuts=sum(scene.boundary not in _NO_CUT for scene in record.scenes),
-        num_asked=sum(pick.duplicate_of is None for picks in record.picks for pick in picks),
+        num_asked=_num_requests(sampled.video, record),
         is_whole=record.error is None or record.error.type != LimitError.__name__,
         scan_seconds=seconds,
         seconds_per_frame=steady or seconds / max(1, record.num_frames),
@@ -151,6 +153,12 @@ def look_of(number: int, sampled: Sampled) -> Look | None:
         num_pictures=sampled.num_pictures,
         picture_bytes=sampled.picture_bytes,
     )
+
+
+def _num_requests(video: VideoWork, record: ScanRecord) -> int:
+    if video.plan.is_by_scene:
+        return len(record.scenes)
+    return sum(pick.duplicate_of is None for picks in record.picks for pick in picks)
 
 
 def steady_speed(marks: Sequence[tuple[float, int]]) -> tuple[float | None, float | None]:

@@ -5,17 +5,21 @@ A pure function of its arguments: what differs between two runs over the same me
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
+from typing import cast
 
 from corridor_cli import __version__
 from corridor_cli.printable import encodable
+from corridor_cli.prompts import template_name
 from corridor_cli.records import Caption, EngineInfo, ErrorInfo, Pick, ReaderChoice, Role, Scene, VideoInfo
-from corridor_cli.settings import DEFAULT_PROMPT, Settings
+from corridor_cli.settings import CaptionSettings, Settings
+from corridor_cli.timeline.answers import Answer, read_answer
 from corridor_cli.timeline.invariants import frame_id, scene_id
 from corridor_cli.timeline.keys import pictures_label
 from corridor_cli.timeline.parts import (
-    CaptionError,
     CaptionPart,
     CaptionStatus,
     Detector,
@@ -27,18 +31,35 @@ from corridor_cli.timeline.parts import (
     Provenance,
     Run,
     ScenePart,
+    Summary,
     TransitionPart,
 )
 from corridor_cli.timeline.scan_record import ScanRecord
 from corridor_cli.timeline.schema import SCHEMA_NAME, Timeline
 from corridor_cli.timeline.source import SourceFacts, failed_source, scanned_source
-from corridor_cli.timeline.text import caption_text, is_repetitive
 from corridor_cli.timeline.timecode import seconds, seconds_between, timecode
 
 Place = tuple[int, Role]
-Captions = Mapping[Place, Caption | None]
+Captions = Mapping[tuple[int, Role | None], Caption | None]
+Answers = Mapping[tuple[int, Role | None], Answer]
 
 ROLE_ORDER = tuple(Role)
+
+_MIN_SAME_CAPTIONS = 4
+_MIN_SAME_SHARE = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Additions:
+    """What a run may know of a video beside its captions: `transcript` is what is said, by scene."""
+
+    summary: Summary | None = None
+    summary_error: ErrorInfo | None = None
+    transcript: Mapping[int, str | None] | None = None
+
+
+_NOTHING = Additions()
+_ASKED = CaptionSettings()
 
 
 def assemble(
@@ -48,24 +69,33 @@ def assemble(
     pictures: Mapping[Place, str],
     provenance: Provenance,
     run: Run,
+    asked: CaptionSettings = _ASKED,
+    additions: Additions = _NOTHING,
 ) -> Timeline:
     """The timeline of a video with at least one scene.
 
-    `captions` holds every pick that is no duplicate, None where none was asked for; `pictures` the paths of
-    the saved ones, relative to the timeline's folder.
+    `captions` holds every pick that is no duplicate, or with the mode `scene` every scene under the role
+    None; its value is None where none was asked for. `pictures` are the paths of the saved ones, relative to
+    the timeline's folder.
     """
     assert record.scenes, "a video without scenes has a failed document"
-    errors = tuple(_errors(record, captions))
+    answers = {place: read_answer(caption, asked) for place, caption in captions.items()}
+    scenes = [_scene(scene, record, captions, answers, pictures, asked) for scene in record.scenes]
+    if additions.transcript is not None:
+        scenes = [
+            scene.model_copy(update={"transcript": additions.transcript.get(scene.index)}) for scene in scenes
+        ]
+    errors = tuple(_errors(record, captions, answers, additions.summary_error))
     return Timeline(
         schema=SCHEMA_NAME,
         status="partial" if errors else "complete",
         source=scanned_source(source, record),
-        summary=None,
+        summary=additions.summary,
         transitions=tuple(
             TransitionPart(kind=each.kind, start=seconds(each.start), end=seconds(each.end))
             for each in record.transitions
         ),
-        scenes=tuple(_scene(scene, record, captions, pictures) for scene in record.scenes),
+        scenes=tuple(_with_same_captions(scenes)),
         errors=errors,
         provenance=provenance,
         run=run,
@@ -95,10 +125,17 @@ def assemble_failed(
 
 
 def describe(
-    settings: Settings, *, scan_key: str | None, caption_key: str | None, model: Model | None
+    settings: Settings,
+    *,
+    scan_key: str | None,
+    caption_key: str | None,
+    model: Model | None,
+    transcript: str | None = None,
 ) -> Provenance:
-    """What makes the document. Keys and model are None only where a failed one never got that far."""
-    prompt = encodable(settings.caption.prompt)
+    """What makes the document. Keys and model are None only where a failed one never got that far;
+    `transcript` is the mark of the one that was used."""
+    asked = settings.caption
+    prompt = encodable(asked.prompt)
     return Provenance(
         tool="vlmtl",
         version=__version__,
@@ -107,12 +144,17 @@ def describe(
         model=model,
         generation=GenerationPart(max_new_tokens=settings.caption.max_new_tokens),
         prompt=Prompt(
-            id="default" if prompt == DEFAULT_PROMPT else "custom",
+            id=template_name(asked),
             sha256=sha256(prompt.encode("utf-8")).hexdigest(),
             text=prompt,
+            mode=asked.mode,
+            format=asked.format,
+            language=asked.language,
         ),
         detector=Detector(name=settings.scenes.detector, threshold=settings.scenes.threshold),
         pictures=pictures_label(settings.frames),
+        summary=asked.summary,
+        transcript=transcript,
     )
 
 
@@ -127,41 +169,38 @@ def describe_model(info: EngineInfo) -> Model:
     )
 
 
-def caption_status(text: str, finish_reason: str | None) -> CaptionStatus:
-    """What a model's answer is worth; `text` is cleaned. A loop that hits the token limit is a loop."""
-    if not text:
-        return "empty"
-    if is_repetitive(text):
-        return "repetitive"
-    return "truncated" if finish_reason == "length" else "success"
-
-
-def _caption(caption: Caption | None) -> CaptionPart:
-    if caption is None or caption.error is not None:
-        error = None if caption is None else caption.error
-        return CaptionPart(
-            status="skipped" if error is None else "error",
-            text=None,
-            finish_reason=None,
-            prompt_tokens=None,
-            output_tokens=None,
-            error=None if error is None else CaptionError(type=error.type, message=encodable(error.message)),
-        )
-    text = caption_text(caption.text)
+def _caption(caption: Caption | None, answer: Answer) -> CaptionPart:
+    is_answered = caption is not None and caption.error is None and answer.error is None
     return CaptionPart(
-        status=caption_status(text, caption.finish_reason),
-        text=text or None,
-        finish_reason=caption.finish_reason,
-        prompt_tokens=caption.prompt_tokens,
-        output_tokens=caption.output_tokens,
-        error=None,
+        status=answer.status,
+        text=answer.text,
+        finish_reason=caption.finish_reason if caption and is_answered else None,
+        prompt_tokens=caption.prompt_tokens if caption and is_answered else None,
+        output_tokens=caption.output_tokens if caption and is_answered else None,
+        error=answer.error,
+        retry_of=cast("CaptionStatus | None", caption.retry_of) if caption else None,
     )
 
 
-def _scene(scene: Scene, record: ScanRecord, captions: Captions, pictures: Mapping[Place, str]) -> ScenePart:
+def _scene(
+    scene: Scene,
+    record: ScanRecord,
+    captions: Captions,
+    answers: Answers,
+    pictures: Mapping[Place, str],
+    asked: CaptionSettings,
+) -> ScenePart:
     picks = sorted(record.picks[scene.index], key=lambda pick: ROLE_ORDER.index(pick.role))
-    frames = tuple(_frame(scene.index, pick, record, captions, pictures) for pick in picks)
-    representative = (frame.caption for frame in frames if frame.role == Role.REPRESENTATIVE.value)
+    is_whole = asked.mode == "scene"
+    frames: list[FramePart] = []
+    own: tuple[int, Role | None] = (scene.index, None)
+    for pick in picks:
+        original = record.original(scene.index, pick.role)
+        if pick.role is Role.REPRESENTATIVE and not is_whole:
+            own = (scene.index, original)
+        caption = None if is_whole else _caption_at((scene.index, original), captions, answers)
+        frames.append(_frame(scene.index, pick, original, caption, pictures))
+    answer = answers.get(own)
     return ScenePart(
         id=scene_id(scene.index),
         index=scene.index,
@@ -173,16 +212,15 @@ def _scene(scene: Scene, record: ScanRecord, captions: Captions, pictures: Mappi
         start_frame=scene.start_frame,
         end_frame=scene.end_frame,
         boundary=scene.boundary,
-        caption=next(representative, None) or _caption(None),
-        attributes=None,
-        frames=frames,
+        caption=_caption_at(own, captions, answers) if answer else _caption(None, read_answer(None, asked)),
+        attributes=answer.attributes if answer else None,
+        frames=tuple(frames),
     )
 
 
 def _frame(
-    scene: int, pick: Pick, record: ScanRecord, captions: Captions, pictures: Mapping[Place, str]
+    scene: int, pick: Pick, original: Role, caption: CaptionPart | None, pictures: Mapping[Place, str]
 ) -> FramePart:
-    original = record.original(scene, pick.role)
     return FramePart(
         id=frame_id(scene, pick.role),
         role=pick.role.value,
@@ -192,24 +230,39 @@ def _frame(
         path=pictures.get((scene, pick.role)),
         selection_reason=pick.selection_reason,
         duplicate_of=None if original == pick.role else frame_id(scene, original),
-        caption=_caption(_answer(scene, original, captions)),
+        caption=caption,
     )
 
 
-def _answer(scene: int, role: Role, captions: Captions) -> Caption | None:
-    assert (scene, role) in captions, f"the {role} pick of scene {scene} was never answered"
-    return captions[scene, role]
+def _caption_at(place: tuple[int, Role | None], captions: Captions, answers: Answers) -> CaptionPart:
+    assert place in captions, f"the {place[1]} pick of scene {place[0]} was never answered"
+    return _caption(captions[place], answers[place])
 
 
-def _errors(record: ScanRecord, captions: Captions) -> Iterator[ErrorPart]:
-    """The media's error first, then each failed request once, in the order of its pick."""
+def _with_same_captions(scenes: Sequence[ScenePart]) -> Iterator[ScenePart]:
+    """The scenes, marked where the model said the same of suspiciously many of them."""
+    texts = [(scene.caption.text or "").casefold() for scene in scenes]
+    counts = Counter(text for text in texts if text)
+    least = max(_MIN_SAME_CAPTIONS, _MIN_SAME_SHARE * len(scenes))
+    for scene, text in zip(scenes, texts, strict=True):
+        is_suspicious = counts[text] > least
+        yield scene.model_copy(update={"num_same_captions": counts[text] - 1}) if is_suspicious else scene
+
+
+def _errors(
+    record: ScanRecord, captions: Captions, answers: Answers, summary_error: ErrorInfo | None
+) -> Iterator[ErrorPart]:
+    """The media's error first, then each failed request once, by its pick's place, then the summary's."""
     if record.error is not None:
         yield _error(record.error, None)
-    for scene, picks in enumerate(record.picks):
-        for pick in sorted(picks, key=lambda pick: ROLE_ORDER.index(pick.role)):
-            caption = None if pick.duplicate_of else _answer(scene, pick.role, captions)
-            if caption is not None and caption.error is not None:
-                yield _error(caption.error, scene)
+    order: dict[Role | None, int] = {None: -1, **{role: number for number, role in enumerate(ROLE_ORDER)}}
+    for place in sorted(answers, key=lambda place: (place[0], order[place[1]])):
+        caption, error = captions[place], answers[place].error
+        if error is not None:
+            stage = caption.error.stage if caption and caption.error else "caption"
+            yield _error(ErrorInfo(stage, error.type, error.message), place[0])
+    if summary_error is not None:
+        yield _error(summary_error, None)
 
 
 def _error(error: ErrorInfo, scene: int | None) -> ErrorPart:

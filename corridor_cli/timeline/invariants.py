@@ -74,7 +74,11 @@ def _status_problems(document: Document) -> Iterator[Problem]:
                 yield Problem(f"provenance.{name}", f"is null in a {document.status} document")
     if (document.status == "complete") != (not document.errors):
         yield Problem("errors", f"{len(document.errors)} errors do not go with status {document.status!r}")
-    captions = (frame.caption for scene in document.scenes for frame in scene.frames)
+    captions = (
+        caption
+        for scene in document.scenes
+        for caption in (scene.caption, *(frame.caption for frame in scene.frames))
+    )
     has_error = any(caption is not None and caption.status == "error" for caption in captions)
     if document.status == "complete" and has_error:
         yield Problem("status", "is 'complete' although a caption failed")

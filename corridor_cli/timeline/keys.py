@@ -23,7 +23,8 @@ import json
 from dataclasses import asdict
 from hashlib import blake2b
 
-from corridor_cli.settings import FrameSettings, Settings
+from corridor_cli.prompts import variables
+from corridor_cli.settings import CaptionSettings, FrameSettings, Settings
 
 SCANNER_VERSION = 4
 """Raise it when the same file and settings give other scenes or other picks than before."""
@@ -61,9 +62,19 @@ def scan_key(fingerprint: str, settings: Settings, *, cuts: str | None = None) -
     )
 
 
-def caption_key(scan: str, settings: Settings, *, model_identity: str, precision: str) -> str:
+def caption_key(
+    scan: str,
+    settings: Settings,
+    *,
+    model_identity: str,
+    precision: str,
+    name: str = "",
+    transcript: str | None = None,
+) -> str:
     """Names the captions of one scan: 32 hex digits.
 
+    `name` of the video and `transcript`, the mark of what is said in it, count where the prompt tells them to
+    the model: only then does renaming a video change what is asked.
     `model_identity` is whatever tells two models apart (engine, id, revision or a hash of the weights),
     `precision` is that of the settings; `auto` for a small model is `fp32`.
     """
@@ -76,7 +87,22 @@ def caption_key(scan: str, settings: Settings, *, model_identity: str, precision
         max_new_tokens=settings.caption.max_new_tokens,
         engine=settings.gpu_pipeline.internvl3.engine,
         max_tiles=settings.gpu_pipeline.internvl3.max_tiles,
+        **_beyond_the_first(settings.caption, name, transcript),
     )
+
+
+def _beyond_the_first(caption: CaptionSettings, name: str, transcript: str | None) -> dict[str, object]:
+    """What came to the caption settings later, where it is not as it was before: other captions keep keys."""
+    used = variables(caption.prompt)
+    parts: dict[str, object] = {}
+    if caption.mode != "frames":
+        parts["mode"] = caption.mode
+    if caption.format != "text":
+        parts["format"] = caption.format
+    if not caption.retry:
+        parts["retry"] = False
+    told = {"language": caption.language, "name": name, "transcript": transcript}
+    return parts | {f"told_{each}": value for each, value in told.items() if each in used}
 
 
 def pictures_label(frames: FrameSettings) -> str:

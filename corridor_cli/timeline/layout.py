@@ -4,7 +4,7 @@
     <relative>.srt (.vtt, .edl, …)  scenes.csv (.parquet, …)  hf/                      see exports/registry.py
     <relative>.report.html  report.html                                                see report/
     .vlmtl/lock  .vlmtl/scans/xx/<key>.json  .vlmtl/captions/xx/<key>.jsonl  .vlmtl/pictures/xx/<hash>.txt
-    .vlmtl/exports/xx/<hash>.json  .vlmtl/exports/tables.json  .vlmtl/search.sqlite (.lock)
+    .vlmtl/run.json  .vlmtl/exports/xx/<hash>.json  .vlmtl/exports/tables.json  .vlmtl/search.sqlite (.lock)
 
 `relative` is a source's path under its input, with the source's extension. Names in OUTPUT are always valid
 UTF-8 and leave room for a suffix. A name that cannot be kept (bytes that are not UTF-8, too long, or a folder
@@ -57,6 +57,11 @@ class OutputLayout:
     def owner(self) -> Path:
         """Says who holds the lock."""
         return self.state / "owner.json"
+
+    @property
+    def last_run(self) -> Path:
+        """How the latest run was called, for `vlmtl status`."""
+        return self.state / "run.json"
 
     @property
     def profile(self) -> Path:

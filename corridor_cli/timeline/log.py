@@ -12,13 +12,15 @@ import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from corridor_cli.records import Caption, ErrorInfo, RequestKey, Role
 from corridor_cli.timeline.commit import make_folder, storage_error, sync_folder, write_all
 from corridor_cli.timeline.parts import Model
 
 Reuse = Literal["all", "good", "none"]
+Place = tuple[int, Role | None]
+K = TypeVar("K")
 
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 
@@ -29,14 +31,16 @@ class CaptionLog:
     The file is open only while it is read or appended to: a run with a slow model and short videos has more
     of them under way than the 1,024 files a process may usually open.
 
-    `captions` holds the known ones by (scene index, role), `model` who wrote them, once it is known. `reuse`
+    `captions` holds the known ones by (scene index, role; None for the scene as a whole), `summary` the steps
+    of the video's summary by name, `model` who wrote them, once it is known. `reuse`
     says what counts as known: `all` (resume), `good` (failed ones are asked again: `--retry-failed`), `none`
     (the log starts anew: `--force`). A text beats an error; among equals the first stands.
     Raises `StorageError`.
     """
 
     def __init__(self, path: Path, video: int, *, reuse: Reuse = "all", fsync: bool) -> None:
-        self.captions: dict[tuple[int, Role], Caption] = {}
+        self.captions: dict[Place, Caption] = {}
+        self.summary: dict[str, Caption] = {}
         self.model: Model | None = None
         self._path = path
         self._video = video
@@ -82,10 +86,10 @@ class CaptionLog:
     def _learn(self, caption: Caption, reuse: Reuse) -> None:
         if caption.error is not None and reuse == "good":
             return
-        place = (caption.key.scene, caption.key.role)
-        known = self.captions.get(place)
-        if known is None or (known.error is not None and caption.error is None):
-            self.captions[place] = caption
+        if caption.key.part:
+            _keep_better(self.summary, caption.key.part, caption)
+        else:
+            _keep_better(self.captions, (caption.key.scene, caption.key.role), caption)
 
     def _append(self, record: dict[str, object]) -> None:
         payload = json.dumps(record).encode("ascii")
@@ -106,7 +110,13 @@ class CaptionLog:
             raise storage_error(error, "append to", self._path) from error
 
 
-def known_captions(path: Path, video: int) -> dict[tuple[int, Role], Caption]:
+def _keep_better(known: dict[K, Caption], key: K, caption: Caption) -> None:
+    before = known.get(key)
+    if before is None or (before.error is not None and caption.error is None):
+        known[key] = caption
+
+
+def known_captions(path: Path, video: int) -> dict[Place, Caption]:
     """What the log at `path` knows, read without making or changing it: nothing where there is none, or where
     the model that answered is not known. Raises `StorageError`."""
     if not path.exists():
@@ -117,7 +127,8 @@ def known_captions(path: Path, video: int) -> dict[tuple[int, Role], Caption]:
         raise storage_error(error, "read", path) from error
     if not any(isinstance(record, Model) for record in records):
         return {}
-    return {(record.key.scene, record.key.role): record for record in records if isinstance(record, Caption)}
+    captions = [record for record in records if isinstance(record, Caption) and not record.key.part]
+    return {(caption.key.scene, caption.key.role): caption for caption in captions}
 
 
 def _payloads(data: bytes) -> Iterator[bytes]:
@@ -129,15 +140,17 @@ def _payloads(data: bytes) -> Iterator[bytes]:
 
 
 def _encode_caption(caption: Caption) -> dict[str, object]:
-    error = caption.error
+    error, role = caption.error, caption.key.role
     return {
         "scene": caption.key.scene,
-        "role": caption.key.role.value,
+        "role": role and role.value,
+        **({"part": caption.key.part} if caption.key.part else {}),
         "text": caption.text,
         "prompt_tokens": caption.prompt_tokens,
         "output_tokens": caption.output_tokens,
         "finish_reason": caption.finish_reason,
         "error": error and {"stage": error.stage, "type": error.type, "message": error.message},
+        **({"retry_of": caption.retry_of} if caption.retry_of else {}),
     }
 
 
@@ -148,14 +161,15 @@ def _decode(payload: bytes, video: int) -> Caption | Model | None:
         if "model" in record:
             return Model.model_validate(record["model"])
         fields = record["caption"]
-        error = fields["error"]
+        error, role = fields["error"], fields["role"]
         return Caption(
-            key=RequestKey(video, fields["scene"], Role(fields["role"])),
+            key=RequestKey(video, fields["scene"], role and Role(role), fields.get("part", "")),
             text=fields["text"],
             prompt_tokens=fields["prompt_tokens"],
             output_tokens=fields["output_tokens"],
             finish_reason=fields["finish_reason"],
             error=None if error is None else ErrorInfo(**error),
+            retry_of=fields.get("retry_of"),
         )
     except (ValueError, KeyError, TypeError):
         return None

@@ -20,7 +20,7 @@ FrameId = Annotated[str, Field(pattern=r"^s\d{4,}-(first|representative|last)$")
 Key = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 
 Status = Literal["complete", "partial", "failed"]
-CaptionStatus = Literal["success", "truncated", "empty", "repetitive", "error", "skipped"]
+CaptionStatus = Literal["success", "truncated", "empty", "repetitive", "echoed", "error", "skipped"]
 RoleName = Literal["first", "representative", "last"]
 
 
@@ -96,10 +96,13 @@ class CaptionPart(Part):
     prompt_tokens: Count | None
     output_tokens: Count | None
     error: CaptionError | None
+    retry_of: CaptionStatus | None = Field(
+        default=None, description="What was wrong with a first answer in whose place this one stands."
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        has_text = self.status in ("success", "truncated", "repetitive")
+        has_text = self.status in ("success", "truncated", "repetitive", "echoed")
         if has_text != (self.text is not None):
             raise ValueError(f"status {self.status!r} {'needs' if has_text else 'allows no'} text")
         if (self.status == "error") != (self.error is not None):
@@ -153,6 +156,10 @@ class ScenePart(Part):
     boundary: Boundary
     caption: CaptionPart
     attributes: Attributes | None
+    transcript: str | None = Field(default=None, min_length=1, description="What is said in the scene.")
+    num_same_captions: Count = Field(
+        default=0, description="Other scenes with the very same caption, where it is suspiciously many."
+    )
     frames: tuple[FramePart, ...]
 
 
@@ -182,11 +189,14 @@ class GenerationPart(Part):
 
 
 class Prompt(Part):
-    """What the model was asked; `sha256` is of the text's UTF-8 bytes."""
+    """What the model was asked; `sha256` is of the text's UTF-8 bytes. Variables stand in it as {name}."""
 
     id: str
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     text: str
+    mode: Literal["frames", "scene"] = Field(default="frames", description="What a request is about.")
+    format: Literal["text", "json"] = "text"
+    language: str | None = None
 
 
 class Detector(Part):
@@ -208,6 +218,8 @@ class Provenance(Part):
     prompt: Prompt
     detector: Detector
     pictures: str = Field(description="How picks were saved: none, full, or thumbnails and their size.")
+    summary: bool = Field(default=False, description="Whether a summary was asked for.")
+    transcript: str | None = Field(default=None, description="A hash of the transcript that was used.")
 
 
 class Tokens(Part):

@@ -7,6 +7,7 @@ import random
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,17 @@ from corridor_cli.settings import ModelSettings
 COLOURS = ((220, 30, 30), (30, 170, 50), (30, 60, 220), (240, 220, 30), (245, 245, 245), (12, 12, 12))
 SIZES = ((640, 360), (480, 480), (360, 640), (112, 112))
 PROMPTS = ("What is this?", "Describe this video frame: the light, the colours, and what can be seen.")
+SCHEMA = (
+    '{"type": "object", "required": ["light", "tags"], "additionalProperties": false, "properties": {'
+    '"light": {"type": "string", "maxLength": 30}, '
+    '"tags": {"type": "array", "items": {"type": "string", "maxLength": 9}, "maxItems": 3}}}'
+)
+ASKED = (
+    Generation(64),
+    Generation(64, repetition_penalty=1.3),
+    Generation(96, json_schema=SCHEMA),
+    Generation(96, repetition_penalty=1.2, json_schema=SCHEMA),
+)
 TILE_GOAL = 2  # of 255
 _LEAST_OOM_BYTES = 8 * 1024**2
 _DUMMY_FRAMES = 4
@@ -41,6 +53,7 @@ def check_all(options: Options, tell: Callable[[list[Result]], None]) -> None:
         "tiny against the CPU, one tile": lambda: check_against_cpu(options, pictures, 1),
         "tiny against the CPU, 6 tiles": lambda: check_against_cpu(options, pictures, 6),
         "arrangement": lambda: check_arrangement(options, pictures),
+        "penalties, JSON, no frames": lambda: check_asked(options, pictures),
         "tiny against transformers": lambda: check_transformers_tiny(options, pictures),
         "out of memory": lambda: check_out_of_memory(options, pictures),
     }
@@ -127,6 +140,25 @@ def check_arrangement(options: Options, pictures: Sequence[Pixels]) -> Result:
         [by_key[request.key] for request in again],
         [caption.text for caption in straight],
     )
+
+
+def check_asked(options: Options, pictures: Sequence[Pixels]) -> Result:
+    """Penalties, JSON and prompts alone, beside captions that ask for nothing: on CUDA their graphs end at
+    the logits."""
+    has_json = find_spec("llguidance") is not None
+    asked = [each for each in ASKED if each.json_schema is None or has_json]
+    texts = []
+    for device in (options.device, "cpu"):
+        bench = Bench(ModelSettings(model="tiny", device=device, precision="fp32", batch_size=16), pictures)
+        requests = [
+            replace(request, generation=asked[i % len(asked)], frames=request.frames if i % 5 else ())
+            for i, request in enumerate(_mixed(bench, 64))
+        ]
+        captions, _ = bench.caption(requests)
+        bench.close()
+        texts.append([caption.text for caption in captions])
+    what = "JSON" if has_json else "no JSON (llguidance is missing)"
+    return equal(f"tiny: penalties, {what} and no frames give what the CPU gives", *texts)
 
 
 def check_transformers_tiny(options: Options, pictures: Sequence[Pixels]) -> Result:

@@ -40,7 +40,8 @@ from corridor_cli.records import (
     SceneFrames,
     VideoInfo,
 )
-from corridor_cli.runners.local import _MAX_SLOTS, identify_model
+from corridor_cli.runners.local import _MAX_SLOTS
+from corridor_cli.runners.model_name import identify_model
 from corridor_cli.runners.picture_limits import picture_limits
 from corridor_cli.runners.workers import plan_workers
 from corridor_cli.settings import Settings

@@ -36,6 +36,8 @@ COMMANDS = [
     ["report"],
     ["search"],
     ["show"],
+    ["status"],
+    ["diff"],
     ["config"],
     ["config", "show"],
     ["config", "check"],
@@ -68,8 +70,11 @@ def test_every_option_of_run_is_explained(capsys: pytest.CaptureFixture[str]) ->
     told = capsys.readouterr().out
     assert "INPUT... OUTPUT" in told
     explained = dict(re.findall(r"^  (?:-\w, )?(--[\w-]+)\b.{0,26}?  +(\S.*)$", told, re.MULTILINE))
-    values = "config set model load-format preset engine device batch-size cuts include exclude limit"
-    switches = "profile dry-run force retry-failed fail-fast json quiet verbose help log-format"
+    values = (
+        "config set model load-format preset engine device batch-size prompt mode transcripts cuts include "
+        "exclude limit"
+    )
+    switches = "summary profile dry-run force retry-failed fail-fast json quiet verbose help log-format"
     assert set(explained) == {f"--{name}" for name in f"{values} {switches}".split()}
 
 
@@ -110,6 +115,8 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         (["config", "show", "--set", "=x"], "flag --set: got '=x', allowed: KEY=VALUE"),
         (["config", "check"], "Missing argument 'FILE'"),
         (["validate"], "Missing argument 'OUTPUT'"),
+        (["status"], "Missing argument 'OUTPUT'"),
+        (["diff", "a"], "Missing argument 'B'"),
         (["bench", "compare", "a"], "Missing argument 'B.json'"),
         (["bench", "compare", "a", "b"], "a cannot be read: No such file or directory"),
         (["run", "a\n\x1b[31m"], "got one path (a\\n\\x1b[31m)"),

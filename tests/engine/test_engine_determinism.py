@@ -50,8 +50,8 @@ class Contest:
         self.expected = {s.request.key: self._generate(network, s) for s in self.sequences}
 
     def _sequence(self, number: int) -> TokenSequence:
-        """A request of one frame, or of two or three; prompts and limits differ."""
-        count = {5: 2, 6: 3}.get(number % 7, 1)
+        """A request of one frame, or of none, two or three; prompts and limits differ."""
+        count = {3: 0, 5: 2, 6: 3}.get(number % 7, 1)
         refs = [
             self.store.add(make_frame(number + 50 * part, *SIZES[(number + part) % len(SIZES)]))
             for part in range(count)
@@ -64,11 +64,11 @@ class Contest:
 
     @torch.inference_mode()
     def _generate(self, network: Any, sequence: TokenSequence) -> list[int]:
-        tiles = torch.cat([cut_tiles(frame, self.loaded.rule) for frame in sequence.frames])
+        tiles = [cut_tiles(frame, self.loaded.rule) for frame in sequence.frames]
         output = network.generate(
             input_ids=torch.tensor([sequence.token_ids]),
             attention_mask=torch.ones(1, len(sequence.token_ids), dtype=torch.long),
-            pixel_values=tiles,
+            **({"pixel_values": torch.cat(tiles)} if tiles else {}),
             max_new_tokens=sequence.limit,
             do_sample=False,
             eos_token_id=list(self.loaded.info.end_token_ids),

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from typing import Any
 
+import jsonschema  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 from engine_samples import DictStore, Listener, make_frame, make_request
 
 from corridor_cli.engine.echo import EchoEngine, describe_pixels
 from corridor_cli.errors import ModelError
-from corridor_cli.records import Caption, FrameRef
+from corridor_cli.records import Caption, FrameRef, Generation
 from corridor_cli.settings import ModelSettings
 
 
@@ -53,6 +56,62 @@ def test_one_changed_pixel_changes_the_words() -> None:
     other = frame.copy()
     other[5, 7, 1] ^= 1
     assert describe_pixels(frame) == describe_pixels(frame.copy()) != describe_pixels(other)
+
+
+def test_without_a_frame_the_words_are_about_the_prompt(store: DictStore, listener: Listener) -> None:
+    engine = start(store, listener, max_context_tokens=20)
+    assert engine.start().max_context_tokens == 20
+    for number, prompt in enumerate(("What is here?", "And there?", "word " * 9)):
+        engine.submit(make_request(number, (), prompt))
+    captions = engine.poll(0.0)
+    assert [caption.text[:34] for caption in captions] == [
+        "An answer to a prompt of 3 words (", "An answer to a prompt of 2 words (", "",
+    ]  # fmt: skip
+    assert [caption.error.type if caption.error else None for caption in captions] == [
+        None, None, "ContextOverflow",
+    ]  # fmt: skip
+    assert start(store, listener).start().max_context_tokens is None
+
+
+PART = {"type": "string", "minLength": 3, "maxLength": 12}
+SCHEMAS: list[dict[str, Any]] = [
+    {
+        "type": "object",
+        "properties": {"title": PART, "tags": {"type": "array", "items": PART, "minItems": 2}},
+        "required": ["title", "tags", "more"],
+    },
+    {"type": "array", "items": {"enum": ["day", "night"]}, "maxItems": 0},
+    {"anyOf": [{"type": "integer", "minimum": -9, "exclusiveMaximum": -3}, {"type": "null"}]},
+    {"properties": {"is_dark": {"type": ["boolean", "null"]}, "kind": {"const": "scene"}}},
+    {"type": "number", "exclusiveMinimum": 4},
+    {},
+]
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_a_document_follows_its_schema(store: DictStore, listener: Listener, schema: dict[str, Any]) -> None:
+    engine = start(store, listener)
+    asked = Generation(50, json_schema=json.dumps(schema))
+    for number, refs in enumerate(((), (store.add(make_frame(1)),))):
+        engine.submit(replace(make_request(number, refs), generation=asked))
+    captions = engine.poll(0.0)
+    assert [caption.error for caption in captions] == [None, None]
+    for caption in captions:
+        jsonschema.validate(json.loads(caption.text), schema)
+        assert caption.finish_reason == "stop"
+
+
+@pytest.mark.parametrize(
+    "schema", ["no JSON", '{"type": "thing"}', "[]", '{"type": "string", "pattern": "a"}']
+)
+def test_a_schema_it_does_not_know_is_its_own_error(
+    store: DictStore, listener: Listener, schema: str
+) -> None:
+    engine = start(store, listener)
+    engine.submit(replace(make_request(1, ()), generation=Generation(50, json_schema=schema)))
+    engine.submit(make_request(2, ()))
+    captions = [caption for _ in range(3) for caption in engine.poll(0.0)]
+    assert [caption.error.type if caption.error else None for caption in captions] == ["SchemaError", None]
 
 
 def test_every_nth_request_fails(store: DictStore, listener: Listener) -> None:

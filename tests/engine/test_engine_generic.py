@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from foreign_samples import FAMILIES, MAX_CONTEXT_TOKENS, write_llava
 from PIL import Image
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoProcessor, AutoTokenizer
+from transformers.generation.logits_process import RepetitionPenaltyLogitsProcessor
 
 from corridor_cli.engine.base import Engine
 from corridor_cli.engine.checkpoint import read_checkpoint
@@ -22,7 +24,7 @@ from corridor_cli.engine.generic.processor import load_processor
 from corridor_cli.engine.generic.prompt import PromptBuilder
 from corridor_cli.engine.layouts.other import longest_px
 from corridor_cli.errors import ModelError
-from corridor_cli.records import Caption
+from corridor_cli.records import Caption, Generation
 from corridor_cli.settings import ModelSettings
 
 pytestmark = pytest.mark.filterwarnings(
@@ -121,6 +123,61 @@ def test_the_text_is_what_transformers_gives_by_hand(
         assert caption.prompt_tokens == inputs["input_ids"].shape[1]
         assert caption.output_tokens == len(new_ids)
     assert len({caption.text for caption in captions}) == 3
+
+
+def test_a_penalty_is_transformers_own(
+    foreign: tuple[str, Path], store: DictStore, listener: Listener
+) -> None:
+    """One batch, in which one request asks for none."""
+    family, folder = foreign
+    frames, penalties = [make_frame(number) for number in range(3)], (1.0, 1.5, 4.0)
+    engine = start(folder, store, listener)
+    for number, frame in enumerate(frames):
+        request = make_request(number, (store.add(frame),), QUESTIONS[number])
+        engine.submit(replace(request, generation=Generation(20, penalties[number])))
+    captions = drain(engine, 3)
+    network = AutoModelForImageTextToText.from_pretrained(folder).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    texts = []
+    for number, penalty in enumerate(penalties):
+        inputs = inputs_by_hand(family, folder, QUESTIONS[number], frames[number])
+        length = inputs["input_ids"].shape[1]
+        ours = RepetitionPenaltyLogitsProcessor(penalty, prompt_ignore_length=length)
+        for processors in ([], [ours]):
+            output = network.generate(
+                **inputs, max_new_tokens=20, do_sample=False, repetition_penalty=1.0,
+                logits_processor=processors,
+            )  # fmt: skip
+            texts.append(tokenizer.decode(output[0, length:].tolist(), skip_special_tokens=True).strip())
+        assert captions[number].text == texts[-1]
+    assert any(plain != penalised for plain, penalised in zip(texts[2::2], texts[3::2], strict=True))
+
+
+def test_a_request_without_a_frame_is_answered_from_its_prompt(
+    foreign: tuple[str, Path], store: DictStore, listener: Listener
+) -> None:
+    """Beside others that have one; a family whose processor always wants a picture says so."""
+    family, folder = foreign
+    engine = start(folder, store, listener)
+    prompts = {0: "What is here?", 2: "And who, in this light?"}
+    for number in range(4):
+        refs = () if number in prompts else (store.add(make_frame(number)),)
+        engine.submit(make_request(number, refs, prompts.get(number, "Why?"), max_new_tokens=10))
+    captions = sorted(drain(engine, 4), key=lambda caption: caption.key)
+    if family == "paligemma":
+        assert [c.error.type if c.error else None for c in captions] == ["ValueError", None] * 2
+        assert "images" in captions[0].error.message  # type: ignore[union-attr]
+        return
+    network = AutoModelForImageTextToText.from_pretrained(folder).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    for number, prompt in prompts.items():
+        text = f"<|im_start|>user\n{prompt}<|im_end|>\n<|im_start|>assistant\n"
+        inputs = tokenizer(text, return_tensors="pt", add_special_tokens=False)
+        output = network.generate(**inputs, max_new_tokens=10, do_sample=False, repetition_penalty=1.0)
+        new_ids = output[0, inputs["input_ids"].shape[1] :].tolist()
+        assert captions[number].error is None
+        assert captions[number].text == tokenizer.decode(new_ids, skip_special_tokens=True).strip()
+        assert captions[number].prompt_tokens == inputs["input_ids"].shape[1]
 
 
 def test_batching_changes_no_caption(foreign: tuple[str, Path], store: DictStore, listener: Listener) -> None:
@@ -227,13 +284,14 @@ def test_memory_that_runs_out_loses_nothing(llava: Path, store: DictStore, liste
 
 
 def test_the_bundled_model_says_the_same_by_either_engine(store: DictStore, listener: Listener) -> None:
-    """Frames of exactly one tile, so that no resize comes between."""
+    """Frames of exactly one tile, so that no resize comes between, and a prompt alone."""
     captions = []
     for engine_name in ("local", "generic"):
         engine = start("tiny", store, listener, engine=engine_name)
-        for number in range(3):
-            engine.submit(make_request(number, (store.add(make_frame(number, 112, 112)),), max_new_tokens=24))
-        captions.append(sorted(drain(engine, 3), key=lambda caption: caption.key))
+        for number in range(4):
+            refs = (store.add(make_frame(number, 112, 112)),) if number < 3 else ()
+            engine.submit(make_request(number, refs, max_new_tokens=24))
+        captions.append(sorted(drain(engine, 4), key=lambda caption: caption.key))
     assert captions[0] == captions[1]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from engine_samples import DictStore, Listener, make_frame, make_request
+from engine_samples import MAX_CONTEXT_TOKENS, DictStore, Listener, make_frame, make_request
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import AutoTokenizer, InternVLForConditionalGeneration
 
@@ -78,14 +78,47 @@ def test_a_prompt_too_long_for_the_model_is_an_error_and_not_nonsense(
     assert captions[0].text == ""
 
 
-def test_a_request_without_a_frame_is_an_error_of_its_own(
+@pytest.mark.parametrize("prompt", ["What is here?", "word " * 60])
+def test_a_request_without_a_frame_is_answered_from_its_prompt(
+    random_checkpoint: Path, store: DictStore, listener: Listener, prompt: str
+) -> None:
+    """The second is longer than a slot: it waits until nothing runs, and gets a longer one."""
+    engine = start(random_checkpoint, store, listener)
+    requests = [make_request(n, (store.add(make_frame(n)),)) for n in range(3)]
+    requests.insert(1, make_request(9, (), prompt, max_new_tokens=20))
+    for request in requests:
+        engine.submit(request)
+    captions = {caption.key: caption for caption in drain(engine, 4)}
+    network = InternVLForConditionalGeneration.from_pretrained(random_checkpoint).eval()
+    tokenizer = AutoTokenizer.from_pretrained(random_checkpoint)
+    text = f"<|im_start|>user\n{prompt.strip()}<|im_end|>\n<|im_start|>assistant\n"
+    inputs = tokenizer(text, return_tensors="pt", add_special_tokens=False)
+    output = network.generate(**inputs, max_new_tokens=20, do_sample=False)
+    new_ids = output[0, inputs["input_ids"].shape[1] :].tolist()
+    caption = captions[requests[1].key]
+    assert caption.error is None
+    assert caption.text == tokenizer.decode(new_ids, skip_special_tokens=True).strip()
+    assert (caption.prompt_tokens, caption.output_tokens) == (inputs["input_ids"].shape[1], len(new_ids))
+    for request in requests:
+        engine.submit(request)
+        (alone,) = drain(engine, 1)
+        assert alone == captions[request.key]
+
+
+def test_what_a_sequence_may_hold_is_told(
     random_checkpoint: Path, store: DictStore, listener: Listener
 ) -> None:
-    engine = start(random_checkpoint, store, listener)
-    engine.submit(make_request(1, ()))
-    engine.submit(make_request(2, (store.add(make_frame(1)),)))
+    engine = LocalEngine(ModelSettings(model=str(random_checkpoint), device="cpu"), store, listener)
+    limit = engine.start().max_context_tokens
+    assert limit == MAX_CONTEXT_TOKENS
+    engine.submit(make_request(1, (), max_new_tokens=1))
+    overhead = drain(engine, 1)[0].prompt_tokens - len("What is here?")
+    for number, num_letters in enumerate((limit - 8 - overhead, limit - 7 - overhead)):
+        engine.submit(make_request(number, (), "x" * num_letters, max_new_tokens=8))
     captions = drain(engine, 2)
-    assert {c.key.scene: c.error.type if c.error else None for c in captions} == {1: "NoFrames", 2: None}
+    assert {c.key.scene: c.error.type if c.error else None for c in captions} == {
+        0: None, 1: "ContextOverflow",
+    }  # fmt: skip
 
 
 class FailAt(TorchDispatchMode):

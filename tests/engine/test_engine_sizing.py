@@ -147,6 +147,19 @@ def test_costs_are_measured_once_and_kept(random_checkpoint: Path, monkeypatch: 
     assert all(cost.seconds_per_tile > 0 and cost.seconds_per_step > 0 for cost in measured)
 
 
+def test_a_context_is_no_longer_than_memory_allows(random_checkpoint: Path) -> None:
+    settings = ModelSettings(model=str(random_checkpoint), device="cpu")
+    loaded = load.load(settings, DictStore())
+    expected = Expected(tuple(range(60)), 40, 1)
+    kept_bytes = 4 * loaded.network.shape.text.kv_numbers_per_token
+    costs = replace(COSTS, bytes_per_prompt_token=1000.0)
+    found = [
+        sizing.longest_context(loaded, costs, int(tokens * (1.1 * kept_bytes + 1000)) + 1, expected)
+        for tokens in (0, 99, 101, 300, 512, 5000)
+    ]
+    assert found == [100, 100, 101, 300, 512, 512]
+
+
 @pytest.mark.parametrize(("granted", "wanted"), [(16, 16), (5, 4), (1, 1)])
 def test_slots_that_are_not_granted_are_fewer(
     random_checkpoint: Path, monkeypatch: pytest.MonkeyPatch, granted: int, wanted: int

@@ -26,7 +26,8 @@ from timeline_samples import (
 
 from corridor_cli.records import Caption, EngineInfo, RequestKey, Role, VideoInfo
 from corridor_cli.settings import CaptionSettings, Settings
-from corridor_cli.timeline.assemble import caption_status, describe, describe_model
+from corridor_cli.timeline.answers import text_status
+from corridor_cli.timeline.assemble import describe, describe_model
 from corridor_cli.timeline.schema import read_timeline, timeline_bytes, timeline_json_schema
 from corridor_cli.timeline.source import SourceFacts
 from corridor_cli.timeline.text import caption_text
@@ -193,7 +194,7 @@ def test_surrogates_are_joined_or_replaced() -> None:
     ],
 )
 def test_a_caption_status_says_what_the_answer_is_worth(text: str, finish_reason: str, status: str) -> None:
-    assert caption_status(caption_text(text), finish_reason) == status
+    assert text_status(caption_text(text), finish_reason) == status  # type: ignore[arg-type]
 
 
 def test_a_status_goes_into_the_document_with_its_tokens() -> None:
@@ -209,7 +210,7 @@ def test_a_prompt_and_a_model_that_are_not_utf8_are_shown() -> None:
     provenance = describe(settings, scan_key=SCAN_KEY, caption_key=CAPTION_KEY, model=model)
     assert (provenance.prompt.id, provenance.prompt.text) == ("custom", "What\\xff?")
     assert model.id == "/models/\\xff"
-    assert describe(Settings(), scan_key=None, caption_key=None, model=None).prompt.id == "default"
+    assert describe(Settings(), scan_key=None, caption_key=None, model=None).prompt.id == "general"
 
 
 @pytest.mark.parametrize(

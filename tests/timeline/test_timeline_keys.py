@@ -61,8 +61,15 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "gpu_pipeline.internvl3.precision": (NEITHER, "int8"),  # likewise
     "gpu_pipeline.internvl3.max_tiles": (CAPTION, 12),
     "gpu_pipeline.internvl3.echo": (NEITHER, {"delay_seconds": 1}),
+    "caption.mode": (CAPTION, "scene"),
     "caption.prompt": (CAPTION, "What is this?"),
+    "caption.templates": (NEITHER, {"mine": "What is this?"}),  # reaches it as the prompt
+    "caption.language": (NEITHER, "French"),  # reaches it where the prompt tells it
+    "caption.transcripts": (NEITHER, "beside"),  # likewise, as the mark of what is said
+    "caption.format": (CAPTION, "json"),
     "caption.max_new_tokens": (CAPTION, 12),
+    "caption.retry": (CAPTION, False),
+    "caption.summary": (NEITHER, True),  # made from the captions, which it leaves as they are
     "errors.max_attempts": (NEITHER, 5),
     "errors.engine_stall_seconds": (NEITHER, 5.0),
     "errors.engine_restarts": (NEITHER, 1),
@@ -125,6 +132,20 @@ def test_keys_are_the_same_on_every_machine() -> None:
     by_keyframes = changed(Settings(), "scenes.scan", "keyframes")
     assert scan_key("fingerprint", by_keyframes) == "0a4d82e0b283298a2334cbc687a7b6bb"
     assert all(len(key) == 32 for key in both(Settings()))
+
+
+def test_what_a_prompt_tells_counts_and_nothing_else_of_it() -> None:
+    def key(prompt: str, name: str, said: str, language: str) -> str:
+        settings = changed(changed(Settings(), "caption.prompt", prompt), "caption.language", language)
+        return caption_key(
+            "scan", settings, model_identity="tiny", precision="fp32", name=name, transcript=said
+        )
+
+    plain = {key("What?", name, said, language) for name in "ab" for said in "cd" for language in "ef"}
+    assert len(plain) == 1
+    for told in ("{name}", "{transcript}", "{language}"):
+        keys = {key(told, name, said, language) for name in "ab" for said in "cd" for language in "ef"}
+        assert len(keys) == 2, told
 
 
 def test_a_whole_float_is_the_same_setting_as_an_integer() -> None:

@@ -19,7 +19,7 @@ from timeline_samples import MODEL, caption, failed_caption
 
 from corridor_cli.errors import StorageError
 from corridor_cli.records import Caption, ErrorInfo, RequestKey, Role
-from corridor_cli.timeline.log import CaptionLog, Reuse
+from corridor_cli.timeline.log import CaptionLog, Reuse, known_captions
 
 FIRST, SECOND, THIRD = (caption(scene, Role.FIRST, f"scene {scene}: ü \n </script>") for scene in range(3))
 NEW = caption(9, Role.LAST, "new")
@@ -124,11 +124,23 @@ def test_failed_captions_are_asked_again_only_when_wanted(tmp_path: Path) -> Non
     assert read(path) == {}
 
 
+def test_steps_of_a_summary_are_known_by_their_names_and_are_no_captions(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    step = Caption(RequestKey(0, -1, None, "0.0.ab"), "", 5, 0, None, ErrorInfo("caption", "Odd", "no"))
+    better = Caption(RequestKey(0, -1, None, "0.0.ab"), "Boats.", 5, 2, "stop")
+    other = Caption(RequestKey(0, -1, None, "1.0.cd"), "All.", 5, 2, "stop")
+    write(path, FIRST, step, better, other)
+    log = CaptionLog(path, 0, fsync=False)
+    assert log.captions == by_place(FIRST)
+    assert log.summary == {"0.0.ab": better, "1.0.cd": other}
+    assert known_captions(path, 0) == {}, "nobody wrote down which model it was"
+
+
 # A pair of surrogates comes back as the character it means; `caption_text` would join it anyway.
 ANY_TEXT = st.text(st.characters(exclude_categories=[])).map(lambda text: json.loads(json.dumps(text)))
 CAPTIONS = st.builds(
     Caption,
-    key=st.builds(RequestKey, st.just(3), st.integers(0, 10**6), st.sampled_from(Role)),
+    key=st.builds(RequestKey, st.just(3), st.integers(0, 10**6), st.sampled_from([*Role, None]), st.just("")),
     # A pair of surrogates comes back as the character it means; `caption_text` would join it anyway.
     text=st.text(st.characters(exclude_categories=[])).filter(
         lambda text: json.loads(json.dumps(text)) == text
@@ -137,6 +149,7 @@ CAPTIONS = st.builds(
     output_tokens=st.integers(0, 10**6),
     finish_reason=st.sampled_from(["stop", "length", None]),
     error=st.none() | st.builds(ErrorInfo, st.text(), st.text(), st.text()),
+    retry_of=st.sampled_from([None, "empty", "repetitive"]),
 )
 
 

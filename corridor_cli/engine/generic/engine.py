@@ -83,6 +83,7 @@ class GenericEngine:
             reasons=(chosen, device.reason, dtype.reason, threads.reason, *found.reasons),
             environment=_environment(info, device.value),
             degraded=tuple(self._degradations(dtype.value)),
+            max_context_tokens=model.max_context_tokens,
         )
 
     def _degradations(self, dtype: str) -> Iterator[str]:

@@ -12,6 +12,8 @@ import torch
 from corridor_cli.engine.base import FrameStore
 from corridor_cli.engine.generic.load import max_context_tokens
 from corridor_cli.engine.generic.prompt import PromptBuilder
+from corridor_cli.engine.generic.rules import RowRules
+from corridor_cli.engine.json_grammar import INVALID_JSON, JsonGrammar, JsonGrammars
 from corridor_cli.engine.local.failures import failure_kind
 from corridor_cli.engine.recovery import STAGE, FailureKind, error_caption
 from corridor_cli.hardware import free_device_bytes, peak_process_bytes
@@ -23,11 +25,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A text with its frames, uint8 (height, width, 3) each, and how many tokens may answer it."""
+    """A text with its frames, uint8 (height, width, 3) each, how many tokens may answer it, and how they are
+    chosen."""
 
     text: str
     frames: Sequence[Pixels]
     max_new_tokens: int
+    repetition_penalty: float = 1.0
+    grammar: JsonGrammar | None = None
+
+    @property
+    def asks(self) -> bool:
+        """Whether it asks for more than the likeliest tokens."""
+        return self.repetition_penalty != 1 or self.grammar is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +72,29 @@ class GenericModel:
         pad = self._tokenizer.pad_token_id
         self._pad_token_id = pad if pad is not None else end_token_ids[0]
         network.generation_config = _greedy(network.generation_config, self._pad_token_id)
+        self._grammars = JsonGrammars(self._tokenizer, end_token_ids, _num_logits(network))
 
     def caption(self, requests: Sequence[Request]) -> list[Caption]:
         """One caption for each request; those too long for the model's context get an error."""
         prompts = [self._prompt(request) for request in requests]
         answers = self.generate(prompts, self._end_token_ids)
-        return [self._caption(*pair) for pair in zip(requests, answers, strict=True)]
+        return [self._caption(*each) for each in zip(requests, prompts, answers, strict=True)]
 
     @torch.inference_mode()
     def generate(self, prompts: Sequence[Prompt], end_token_ids: Sequence[int]) -> list[Answer]:
-        """An answer for each prompt, cut at its own limit."""
+        """An answer for each prompt, cut at its own limit; those without frames run apart from the others."""
+        is_text = [not prompt.frames for prompt in prompts]
+        if any(is_text) and not all(is_text):
+            parts = {
+                kind: iter(self.generate([p for p in prompts if (not p.frames) == kind], end_token_ids))
+                for kind in (False, True)
+            }
+            return [next(parts[kind]) for kind in is_text]
         inputs = self._builder.build([(prompt.text, prompt.frames) for prompt in prompts])
         lengths = inputs["attention_mask"].sum(dim=1).tolist()
         fits = [self._fits(length, prompt) for length, prompt in zip(lengths, prompts, strict=True)]
         if all(fits):
-            rows = self._run(inputs, max(prompt.max_new_tokens for prompt in prompts), end_token_ids)
+            rows = self._run(inputs, prompts, end_token_ids)
             return [
                 Answer(length, _cut(row, prompt.max_new_tokens, end_token_ids))
                 for length, row, prompt in zip(lengths, rows, prompts, strict=True)
@@ -112,12 +130,19 @@ class GenericModel:
         return peak_bytes, free_bytes
 
     def _run(
-        self, inputs: dict[str, torch.Tensor], max_new_tokens: int, end_token_ids: Sequence[int]
+        self, inputs: dict[str, torch.Tensor], prompts: Sequence[Prompt], end_token_ids: Sequence[int]
     ) -> list[list[int]]:
         """The rows of new ids; after its end a row is only padding."""
         moved = {name: self._moved(value) for name, value in inputs.items()}
+        if any(prompt.asks for prompt in prompts):
+            rules = RowRules(
+                [each.repetition_penalty for each in prompts], [each.grammar for each in prompts]
+            )
+            moved["logits_processor"] = [rules]
         output = self._network.generate(
-            **moved, max_new_tokens=max_new_tokens, eos_token_id=list(end_token_ids) or None
+            **moved,
+            max_new_tokens=max(prompt.max_new_tokens for prompt in prompts),
+            eos_token_id=list(end_token_ids) or None,
         )
         length = inputs["input_ids"].shape[1]
         if self._network.config.is_encoder_decoder:
@@ -135,13 +160,15 @@ class GenericModel:
 
     def _prompt(self, request: Request) -> Prompt:
         frames = [self._frames.pixels(ref) for ref in request.frames]
-        return Prompt(request.prompt, frames, request.generation.max_new_tokens)
+        asked = request.generation
+        grammar = None if asked.json_schema is None else self._grammars.compiled(asked.json_schema)
+        return Prompt(request.prompt, frames, asked.max_new_tokens, asked.repetition_penalty, grammar)
 
     def _fits(self, length: int, prompt: Prompt) -> bool:
         limit = self.max_context_tokens
         return limit is None or length + prompt.max_new_tokens <= limit
 
-    def _caption(self, request: Request, answer: Answer) -> Caption:
+    def _caption(self, request: Request, prompt: Prompt, answer: Answer) -> Caption:
         if answer.new_ids is None:
             message = (
                 f"{answer.prompt_tokens} prompt tokens and {request.generation.max_new_tokens} new ones "
@@ -150,6 +177,8 @@ class GenericModel:
             return error_caption(request, ErrorInfo(STAGE, "ContextOverflow", message))
         ids = answer.new_ids
         finish: FinishReason = "stop" if ids and ids[-1] in self._end_token_ids else "length"
+        if finish == "stop" and prompt.grammar is not None and not prompt.grammar.is_document(ids):
+            return error_caption(request, INVALID_JSON, answer.prompt_tokens)
         text = self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         return Caption(request.key, text.strip(), answer.prompt_tokens, len(ids), finish)
 
@@ -161,6 +190,12 @@ def _greedy(given: Any, pad_token_id: int) -> Any:
     names = ("bos_token_id", "decoder_start_token_id", "forced_bos_token_id", "cache_implementation")
     kept = {name: value for name in names if (value := getattr(given, name, None)) is not None}
     return GenerationConfig(do_sample=False, pad_token_id=pad_token_id, **kept)
+
+
+def _num_logits(network: Any) -> int:
+    """How many tokens the network tells apart; vocabularies are padded to round numbers."""
+    head = network.get_output_embeddings()
+    return int(network.config.get_text_config().vocab_size if head is None else head.weight.shape[0])
 
 
 def _cut(row: list[int], max_new_tokens: int, end_token_ids: Sequence[int]) -> list[int]:

@@ -50,11 +50,17 @@ class PromptBuilder:
         self._rendered(1)
 
     def build(self, prompts: Sequence[tuple[str, Sequence[Pixels]]]) -> dict[str, torch.Tensor]:
-        """Network inputs for texts with their frames, uint8 (height, width, 3) each: a left-padded batch."""
+        """Network inputs for texts with their frames, uint8 (height, width, 3) each: a left-padded batch.
+
+        Either all of them have frames or none has: processors take no mixture. Raises what the processor
+        does; that of a family which always looks at a picture takes no text alone.
+        """
         texts = [self.render(text, len(frames)) for text, frames in prompts]
         pictures = [[_picture(frame) for frame in frames] for _, frames in prompts]
-        options = {"add_special_tokens": False} if self._begins(texts[0]) else {}
-        inputs = self._processor(images=pictures, text=texts, return_tensors="pt", padding=True, **options)
+        options: dict[str, Any] = {"add_special_tokens": False} if self._begins(texts[0]) else {}
+        if any(pictures):
+            options["images"] = pictures
+        inputs = self._processor(text=texts, return_tensors="pt", padding=True, **options)
         # Labels are for training: with them some families work out a loss.
         return self._without_breaks({name: inputs[name] for name in inputs if name != "labels"})
 

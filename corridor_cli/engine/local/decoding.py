@@ -1,6 +1,9 @@
 """The decode loop's state on the device: last tokens, positions, what was chosen, who has finished.
 
-Choosing, counting and stopping are tensor arithmetic, so the host need not look after every step.
+Choosing, counting and stopping are tensor arithmetic, so the host need not look after every step. While no
+row asks for more than the likeliest token, a step on CUDA is one graph, choice included. Where one does, the
+graph ends at the logits, and the choice follows it kernel by kernel; those graphs are captured when the first
+such sequence comes, so a run that has none pays nothing for them.
 """
 
 from __future__ import annotations
@@ -9,9 +12,12 @@ from collections.abc import Sequence
 
 import torch
 
+from corridor_cli.engine.local.choosing import Chooser, asks
+from corridor_cli.engine.local.failures import is_out_of_memory
 from corridor_cli.engine.local.graphs import Run, captured
 from corridor_cli.engine.local.kv_cache import KeyValueCache
 from corridor_cli.engine.local.network import Network
+from corridor_cli.engine.local.sequences import TokenSequence
 from corridor_cli.engine.local.tensors import on_device
 
 
@@ -32,27 +38,49 @@ class Decoder:
         self._is_done = row(torch.bool).fill_(True)
         self._chosen = torch.zeros((num_slots, max_new_tokens), dtype=torch.int64, device=device)
         self._end_ids = torch.tensor(list(end_token_ids), dtype=torch.int64, device=device)
+        self._chooser = Chooser(num_slots, device)
         self._run_graph: Run | None = None
+        self._run_logits: Run | None = None
+        self._logits: torch.Tensor | None = None  # (slots, vocab), what the graphs of `_run_logits` write
         self.reason = ""  # of how steps are taken, where there is a choice
         if device != "cpu":
             # Nothing runs yet: every row counts as finished, so the steps that capture change nothing.
             with torch.inference_mode():
                 self._run_graph, self.reason = captured(self._step, num_slots, device)
 
-    def start(self, first_slot: int, logits: torch.Tensor, lengths: list[int], limits: list[int]) -> None:
+    def prepare(self, sequences: Sequence[TokenSequence]) -> None:
+        """What steps of these need is made; before their prefill, as trying a step writes to free slots."""
+        if self._run_graph is None or self._logits is not None or not any(map(asks, sequences)):
+            return
+        network, num_slots = self._network, self._cache.num_slots
+        size = (num_slots, network.shape.text.vocab_size)
+        try:
+            self._logits = torch.zeros(size, dtype=network.dtype, device=network.device)
+            with torch.inference_mode():
+                self._run_logits, _ = captured(self._write_logits, num_slots, network.device)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            self._run_logits = None  # such steps can do without graphs
+
+    def start(self, first_slot: int, logits: torch.Tensor, sequences: Sequence[TokenSequence]) -> None:
         """Sequences just prefilled take the slots from `first_slot` on; `logits` choose their first token."""
-        rows = slice(first_slot, first_slot + len(lengths))
+        rows = slice(first_slot, first_slot + len(sequences))
         device = str(logits.device)
         # The first token chosen stands at the position after the prompt.
-        self._positions[rows] = on_device(lengths, device) - 1
-        self._limits[rows] = on_device(limits, device)
+        self._positions[rows] = on_device([len(sequence.token_ids) for sequence in sequences], device) - 1
+        self._limits[rows] = on_device([sequence.limit for sequence in sequences], device)
         self._counts[rows] = 0
         self._is_done[rows] = False
-        self._accept(rows, logits)
+        self._chooser.start(first_slot, sequences)
+        self._accept(rows, self._choose(rows, logits))
 
     def step(self, num_rows: int, bound: int) -> None:
         """One more token for the first `num_rows` rows; `bound` as in `Network.step`."""
-        if self._run_graph is not None:
+        if self._chooser.is_asked(num_rows):
+            rows = slice(0, num_rows)
+            self._accept(rows, self._choose(rows, self._logits_of(num_rows, bound)))
+        elif self._run_graph is not None:
             self._run_graph(num_rows)
         else:
             self._step(num_rows, bound)
@@ -71,16 +99,32 @@ class Decoder:
         """Let the sequence in `source` go on in `target`."""
         for held in (self._tokens, self._positions, self._counts, self._limits, self._is_done, self._chosen):
             held[target] = held[source]
+        self._chooser.move(source, target)
 
     def _step(self, num_rows: int, bound: int | None = None) -> None:
-        rows = slice(0, num_rows)
-        tokens, positions = self._tokens[rows], self._positions[rows]
-        logits = self._network.step(tokens, positions, self._cache, bound or self._cache.max_tokens)
-        self._accept(rows, logits)
+        self._accept(slice(0, num_rows), self._network_step(num_rows, bound).argmax(dim=-1))
 
-    def _accept(self, rows: slice, logits: torch.Tensor) -> None:
-        """Take the likeliest token of each row in `logits` (rows, vocab), unless the row has finished."""
-        best = logits.argmax(dim=-1)
+    def _network_step(self, num_rows: int, bound: int | None = None) -> torch.Tensor:
+        tokens, positions = self._tokens[:num_rows], self._positions[:num_rows]
+        return self._network.step(tokens, positions, self._cache, bound or self._cache.max_tokens)
+
+    def _write_logits(self, num_rows: int) -> None:
+        """A step without its choice. It can be repeated: keys and values are written where they were."""
+        assert self._logits is not None
+        self._logits[:num_rows] = self._network_step(num_rows)
+
+    def _logits_of(self, num_rows: int, bound: int) -> torch.Tensor:
+        """The logits of a step, (num_rows, vocab)."""
+        if self._run_logits is None or self._logits is None:
+            return self._network_step(num_rows, bound)
+        self._run_logits(num_rows)
+        return self._logits[:num_rows]
+
+    def _choose(self, rows: slice, logits: torch.Tensor) -> torch.Tensor:
+        return self._chooser.choose(rows.start, logits, self._chosen[rows], self._counts[rows])
+
+    def _accept(self, rows: slice, best: torch.Tensor) -> None:
+        """Take the token `best` (rows,) of each row, unless the row has finished."""
         counts, is_done = self._counts[rows], self._is_done[rows]
         column = counts.clamp(max=self.max_new_tokens - 1).unsqueeze(1)
         chosen = self._chosen[rows]

@@ -10,7 +10,7 @@ from corridor_cli.engine.local.generator import Generator
 from corridor_cli.engine.local.load import Loaded, load
 from corridor_cli.engine.local.memory import memory_budget, release_memory
 from corridor_cli.engine.local.scheduler import Scheduler
-from corridor_cli.engine.local.sizing import best_batch, expect, find_costs, size_stages
+from corridor_cli.engine.local.sizing import best_batch, expect, find_costs, longest_context, size_stages
 from corridor_cli.engine.local.stages import Stages, StageSizes
 from corridor_cli.engine.recovery import BatchSizer
 from corridor_cli.hardware import total_device_bytes
@@ -80,6 +80,7 @@ class LocalEngine:
             environment=_environment(loaded),
             measurement_key=loaded.measurement_key,
             quantization=None if loaded.network.kind == "dense" else loaded.network.kind,
+            max_context_tokens=longest_context(loaded, costs, budget, expected),
         )
 
     def submit(self, request: Request) -> None:

@@ -63,8 +63,14 @@ class Generator:
         return sequence.max_tokens <= self.max_tokens and sequence.limit <= self.max_new_tokens
 
     def encode(self, sequences: Sequence[TokenSequence], max_tiles: int) -> torch.Tensor:
-        """Visual tokens of all frames in order, (V, hidden), at most `max_tiles` tiles at a time."""
+        """Visual tokens of all frames in order, (V, hidden), at most `max_tiles` tiles at a time.
+
+        V is 0, and no pass is made, where no sequence has a frame.
+        """
         frames = [frame for sequence in sequences for frame in sequence.frames]
+        if not frames:
+            width = self._network.shape.text.hidden
+            return torch.empty((0, width), dtype=self._network.dtype, device=self._network.device)
         encoded: list[torch.Tensor] = []
         waiting: list[torch.Tensor] = []
         num_waiting = 0
@@ -92,10 +98,11 @@ class Generator:
         """
         first_slot = len(self._running)
         lengths = [len(sequence.token_ids) for sequence in sequences]
+        self._decoder.prepare(sequences)
         self._cache.clear(first_slot, len(sequences))
         with self.passes.measured("prefill"):
             logits = self._network.prefill(self._pack(sequences, first_slot), visual, self._cache)
-            self._decoder.start(first_slot, logits, lengths, [sequence.limit for sequence in sequences])
+            self._decoder.start(first_slot, logits, sequences)
         self._running += sequences
         self._lengths += lengths
         return logits

@@ -109,6 +109,7 @@ def load(settings: ModelSettings, frames: FrameStore) -> Loaded:
         rule=rule,
         device=device.value,
         max_context_tokens=info.shape.text.max_positions,
+        num_logits=info.shape.text.vocab_size,
     )
     reasons = [device.reason, dtype.reason, threads.reason, f"attention: {network.attention.name}"]
     if network.device != "cpu":  # there it would want a C++ compiler, and activations are fused already

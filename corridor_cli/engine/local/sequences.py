@@ -9,21 +9,24 @@ import torch
 
 from corridor_cli.engine.base import FrameStore
 from corridor_cli.engine.checkpoint import CheckpointInfo
+from corridor_cli.engine.json_grammar import INVALID_JSON, JsonGrammar, JsonGrammars
 from corridor_cli.engine.local.prompt import PromptBuilder
 from corridor_cli.engine.local.tiles import TileRule, count_tiles
 from corridor_cli.engine.local.timing import passing_range
-from corridor_cli.engine.recovery import STAGE
+from corridor_cli.engine.recovery import STAGE, error_caption
 from corridor_cli.records import Caption, ErrorInfo, FinishReason, FrameRef, Request
 
 
 @dataclass(frozen=True, slots=True)
 class TokenSequence:
-    """A request made ready: token ids with the image tokens in place, frames uint8 (height, width, 3)."""
+    """A request made ready: token ids with the image tokens in place, frames uint8 (height, width, 3), which
+    may be none, and what its answer must follow, if anything."""
 
     request: Request
     token_ids: list[int]
     frames: tuple[torch.Tensor, ...]
     num_tiles: int
+    grammar: JsonGrammar | None = None
 
     @property
     def limit(self) -> int:
@@ -58,7 +61,8 @@ class Courier:
 class Translator:
     """Knows one checkpoint's prompt layout, tiles and tokenizer.
 
-    `max_context_tokens` bounds prompt and answer together.
+    `max_context_tokens` bounds prompt and answer together, `num_logits` is how many tokens the network tells
+    apart.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class Translator:
         rule: TileRule,
         device: str,
         max_context_tokens: int,
+        num_logits: int,
     ) -> None:
         self._end_token_ids = frozenset(info.end_token_ids)
         self._tokenizer = tokenizer
@@ -78,11 +83,13 @@ class Translator:
         self._rule = rule
         self._courier = Courier(device) if device != "cpu" else None
         self._max_context_tokens = max_context_tokens
+        self._grammars = JsonGrammars(tokenizer, info.end_token_ids, num_logits)
 
     def read(self, request: Request) -> TokenSequence | ErrorInfo:
-        """The sequence of a request. Raises whatever the frame store raises for pixels it has lost."""
-        if not request.frames:
-            return ErrorInfo(STAGE, "NoFrames", "the request has no frame; one or more are needed")
+        """The sequence of a request. Raises whatever the frame store raises for pixels it has lost, and
+        `SchemaError` for a schema that cannot be followed."""
+        schema = request.generation.json_schema
+        grammar = None if schema is None else self._grammars.compiled(schema)
         counts = [count_tiles(ref.width_px, ref.height_px, self._rule) for ref in request.frames]
         token_ids = self.token_ids(request.prompt, counts)
         limit = request.generation.max_new_tokens
@@ -93,11 +100,15 @@ class Translator:
                 f"{len(token_ids)} prompt tokens and {limit} new ones exceed the {self._max_context_tokens} "
                 "the model can hold; shorten the prompt, send fewer frames, or lower max_tiles",
             )
-        return TokenSequence(request, token_ids, tuple(map(self._pixels, request.frames)), sum(counts))
+        frames = tuple(map(self._pixels, request.frames))
+        return TokenSequence(request, token_ids, frames, sum(counts), grammar)
 
     def answer(self, sequence: TokenSequence, new_ids: list[int]) -> Caption:
         """The caption of a sequence that has ended; the end token is among `new_ids`."""
         finish: FinishReason = "stop" if new_ids and new_ids[-1] in self._end_token_ids else "length"
+        grammar = sequence.grammar
+        if finish == "stop" and grammar is not None and not grammar.is_document(new_ids):
+            return error_caption(sequence.request, INVALID_JSON, len(sequence.token_ids))
         text = self._tokenizer.decode(new_ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         return Caption(sequence.request.key, text.strip(), len(sequence.token_ids), len(new_ids), finish)
 

@@ -41,11 +41,12 @@ _EXPECTED_NEW_TOKENS = 64
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What a typical request asks: its prompt, the most new tokens, the tiles of its one frame."""
+    """What a typical request asks: its prompt, the most new tokens, the tiles of all its frames."""
 
     token_ids: tuple[int, ...]
     max_new_tokens: int
     num_tiles: int
+    num_frames: int = 1
 
     @property
     def prompt_tokens(self) -> int:
@@ -133,6 +134,14 @@ def size_stages(
     return Sizing(slots, limit, slot_budget, tiles, tokens, reasons)
 
 
+def longest_context(loaded: Loaded, costs: Costs, budget: int, expected: Expected) -> int:
+    """Tokens that a single sequence may have, prompt and answer: what the model can hold, or as much of it as
+    `budget` bytes allow for its keys and values and for the prefill of its prompt."""
+    per_token = loaded.slot_bytes(1) - loaded.slot_bytes(0)
+    fitting = int(budget // (_MARGIN * per_token + max(0.0, costs.bytes_per_prompt_token)))
+    return min(loaded.network.max_positions, max(fitting, expected.max_tokens))
+
+
 def best_batch(loaded: Loaded) -> int | None:
     """What a benchmark of this model on this machine recommended; None where there was none."""
     kept = kept_measurement(BEST_BATCH, loaded.measurement_key)
@@ -143,11 +152,12 @@ def best_batch(loaded: Loaded) -> int | None:
 def expect(loaded: Loaded, caption: CaptionSettings) -> Expected:
     """What most requests of such settings will ask. Raises `ModelError` when the model cannot hold that."""
     num_tiles = loaded.rule.max_tiles + (loaded.rule.max_tiles > 1)
-    token_ids = loaded.translator.token_ids(caption.prompt, [num_tiles])
-    expected = Expected(tuple(token_ids), caption.max_new_tokens, num_tiles)
+    num_frames = len(Role) if caption.mode == "scene" else 1
+    token_ids = loaded.translator.token_ids(caption.prompt, [num_tiles] * num_frames)
+    expected = Expected(tuple(token_ids), caption.max_new_tokens, num_tiles * num_frames, num_frames)
     if expected.max_tokens > loaded.network.max_positions:
         raise ModelError(
-            f"A prompt of {expected.prompt_tokens} tokens (up to {num_tiles} tiles a frame) and "
+            f"A prompt of {expected.prompt_tokens} tokens (up to {expected.num_tiles} tiles) and "
             f"{expected.max_new_tokens} new ones exceed the {loaded.network.max_positions} that "
             f"{loaded.info.model_id} can hold.",
             hint="Shorten caption.prompt, lower caption.max_new_tokens, or lower max_tiles.",
@@ -229,7 +239,8 @@ def typical_sequence(rule: TileRule, expected: Expected) -> TokenSequence:
     """A synthetic sequence to measure with: its frame makes as many tiles as a frame can."""
     frame = torch.full((rule.tile_px, rule.tile_px * rule.max_tiles, 3), 127, dtype=torch.uint8)
     request = Request(RequestKey(0, 0, Role.FIRST), "", (), Generation(expected.max_new_tokens))
-    return TokenSequence(request, list(expected.token_ids), (frame,), expected.num_tiles)
+    frames = (frame,) * expected.num_frames
+    return TokenSequence(request, list(expected.token_ids), frames, expected.num_tiles)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,12 +20,14 @@ EXTRAS = {
     "export": ("orjson", "pyarrow"),
     "otio": ("opentimelineio", "otio-cmx3600-adapter"),
     "bench": ("matplotlib", "nvidia-ml-py"),
+    "json": ("llguidance",),
 }
 _EXTRA_USES = {
     "torchcodec": "decoding on an NVIDIA card",
     "export": "Parquet and datasets",
     "otio": "OpenTimelineIO and edit lists",
     "bench": "pictures of a benchmark, energy of a card",
+    "json": "answers that follow a JSON Schema",
 }
 _LEAST = re.compile(r"^([A-Za-z0-9._-]+)>=([0-9.]+)")
 

@@ -34,6 +34,7 @@ _KINDS: tuple[tuple[Kind, str], ...] = (
     ("whole", "prompt_tokens output_tokens"),
     ("text", "title action setting shot_type camera_movement on_screen_text"),
     ("texts", "subjects tags"),
+    ("text", "transcript"),
     ("number", "first_time representative_time last_time"),
     ("text", "first_picture representative_picture last_picture first_caption last_caption"),
     ("text", "video_title video_synopsis"),
@@ -86,6 +87,7 @@ def _scene_values(scene: SceneFields) -> Row:
         caption["prompt_tokens"],
         caption["output_tokens"],
         *_attribute_values(scene),
+        scene.get("transcript"),
     )
 
 

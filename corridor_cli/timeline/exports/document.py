@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import pairwise
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, NotRequired, cast
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
@@ -85,6 +85,7 @@ class SceneFields(TypedDict):
     boundary: Boundary
     caption: CaptionFields
     attributes: AttributeFields | None
+    transcript: NotRequired[str | None]
     frames: list[FrameFields]
 
 

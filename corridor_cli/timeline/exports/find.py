@@ -54,7 +54,7 @@ def find_timelines(root: Path) -> Found:
     Raises `StorageError` when a folder cannot be listed.
     """
     found = Found()
-    for folder, name in _files(root):
+    for folder, name in files_below(root):
         for suffix, files in ((TIMELINE_SUFFIX, found.timelines), (FAILED_SUFFIX, found.failed)):
             if name.endswith(suffix):
                 path = Path(folder, name)
@@ -64,7 +64,11 @@ def find_timelines(root: Path) -> Found:
     return found
 
 
-def _files(root: Path) -> Iterator[tuple[str, str]]:
+def files_below(root: Path) -> Iterator[tuple[str, str]]:
+    """Folder and name of every file below `root`, but for saved pictures and the run's state.
+
+    Raises `StorageError` when a folder cannot be listed.
+    """
     for folder, folders, names in os.walk(root, onerror=_cannot_list):
         folders[:] = [each for each in folders if each != STATE_FOLDER and not each.endswith(FRAMES_SUFFIX)]
         for name in names:

@@ -26,6 +26,7 @@ _NUM_TICKS = 5
 _WHY = {
     "truncated": "truncated: the token limit cut it",
     "repetitive": "repetitive: it loops",
+    "echoed": "echoed: it says the prompt back",
     "empty": "empty: the model said nothing",
     "skipped": "skipped: it was never asked for",
 }
@@ -162,8 +163,9 @@ def _transitions_of(timeline: Timeline) -> dict[int, list[TransitionPart]]:
 
 def _scene(scene: ScenePart, changes: list[TransitionPart], picture: Thumbnail | None) -> SceneView:
     caption, attributes = said(scene.caption), scene.attributes
-    more = [*_attributes(attributes), *_frames(scene)]
-    label = "details and the other frames" if attributes else "the other frames"
+    details = [*_attributes(attributes), *_remarks(scene)]
+    more = [*details, *_frames(scene)]
+    label = "details and the other frames" if details else "the other frames"
     return SceneView(
         scene.id,
         scene.index + 1,
@@ -198,6 +200,19 @@ def _attributes(attributes: Attributes | None) -> list[tuple[str, Said]]:
         ("text in the picture", attributes.on_screen_text),
     ]
     return [(label, Said(lines_of(text))) for label, text in told if text]
+
+
+def _remarks(scene: ScenePart) -> list[tuple[str, Said]]:
+    """What is said in the scene, and what is to be known of its caption."""
+    found = []
+    if scene.transcript is not None:
+        found.append(("said", Said(lines_of(scene.transcript))))
+    if scene.caption.retry_of is not None:
+        found.append(("second answer", Said(f"the first was {scene.caption.retry_of}")))
+    if scene.num_same_captions:
+        others = counted(scene.num_same_captions, "other scene")
+        found.append(("suspicious", Said("", f"{others} with the very same caption", "warn")))
+    return found
 
 
 def _frames(scene: ScenePart) -> list[tuple[str, Said]]:

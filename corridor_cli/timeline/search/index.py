@@ -4,7 +4,8 @@
     timelines  one a file: its stamp, its scenes' rows, and what is wrong with it if it cannot be read
     scenes     one a scene, what a result shows
     words      FTS5, one row a scene under the same number: the words of its caption, of what else is said of
-               it (attributes, captions of its other picks), and of its video (path, title, synopsis, tags)
+               it (attributes, transcript, captions of its other picks), and of its video (path, title,
+               synopsis, tags)
 
 Rows of a timeline follow each other. `words` keeps its text too: a scene is then taken out, and its words
 counted, without a look at the timeline.
@@ -24,7 +25,7 @@ from corridor_cli.timeline.exports.document import SceneFields, Video, text_of
 from corridor_cli.timeline.search.stamps import Stamp
 from corridor_cli.timeline.search.words import words_of
 
-VERSION: Final = f"1 {unicodedata.unidata_version}"
+VERSION: Final = f"2 {unicodedata.unidata_version}"
 """Raise the number when the same timelines make other tables; how words are folded is Unicode's."""
 
 _TABLES = """
@@ -164,6 +165,8 @@ def _words_of_scene(scene: SceneFields) -> Iterator[str]:
     if attributes := scene["attributes"]:
         for value in attributes.values():
             texts += value if isinstance(value, list) else [value] if isinstance(value, str) else []
+    if transcript := scene.get("transcript"):
+        texts.append(transcript)
     return filter(None, map(words_of, texts))
 
 

@@ -23,6 +23,9 @@ _ALONE = (
 )
 # Without U+1F3FB to U+1F3FF, which colour the skin of the emoji before them.
 _EMOJI = "\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001f3fa\U0001f400-\U0001faff"
+STANDING_ALONE = _ALONE + _EMOJI
+"""Characters that are words of their own, as they stand between the brackets of a pattern."""
+
 # Marks that stand on letters. `\w` knows none of them; in the blocks of India they make half of a word.
 _DROPPED = (
     "\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670"

@@ -1,0 +1,116 @@
+"""A transcript as lines with their times, and what of it falls into a scene.
+
+Subtitles are read by pysubs2; JSON is Whisper's: `segments` with `start`, `end` in seconds, and `text`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TypeGuard
+
+from corridor_cli.errors import TranscriptError
+from corridor_cli.printable import printable
+from corridor_cli.transcripts.find import TranscriptSource, mark_of, read_bytes
+
+_HEARD_SECONDS = 1.0
+_HINT = "Save it as SubRip, WebVTT or Whisper's JSON, in UTF-8."
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Something said from `start` to `end` in seconds on the video's own axis."""
+
+    start: float
+    end: float
+    text: str
+
+
+class Transcript:
+    """Lines in the order of their start."""
+
+    def __init__(self, lines: Iterable[Line]) -> None:
+        self.lines = sorted(lines, key=lambda line: (line.start, line.end))
+        self._starts = [line.start for line in self.lines]
+        self._longest = max((line.end - line.start for line in self.lines), default=0.0)
+
+    def between(self, start: Fraction | float, end: Fraction | float) -> str | None:
+        """What is said in `[start, end)` in seconds, lines joined by spaces; None where nothing is.
+
+        A line counts wherever a second of it, or half of it, is heard: one that runs across a cut stands in
+        both scenes.
+        """
+        begin, finish = float(start), float(end)
+        first = bisect_left(self._starts, begin - self._longest)
+        last = bisect_left(self._starts, finish)
+        said = [line.text for line in self.lines[first:last] if _is_heard(line, begin, finish)]
+        return " ".join(said) or None
+
+
+def load_transcript(source: TranscriptSource) -> Transcript:
+    """Read a transcript. Raises `TranscriptError` for what is none, or was changed since it was found."""
+    name = printable(source.path)
+    data = read_bytes(source.path)
+    if mark_of(data) != source.mark:
+        raise TranscriptError(f"{name}: was changed while this ran", hint="Run again.")
+    text = _decoded(data, name)
+    if source.path.suffix.lower() == ".json":
+        return Transcript(_from_json(text, name))
+    return Transcript(_from_subtitles(text, source.path.suffix.lower()[1:], name))
+
+
+def _is_heard(line: Line, start: float, end: float) -> bool:
+    heard = min(line.end, end) - max(line.start, start)
+    return (
+        heard >= min(_HEARD_SECONDS, (line.end - line.start) / 2) and line.start < end and line.end >= start
+    )
+
+
+def _from_subtitles(text: str, kind: str, name: str) -> Iterator[Line]:
+    import pysubs2
+
+    try:
+        cues = pysubs2.SSAFile.from_string(text, format_=kind)
+    except Exception as error:
+        raise TranscriptError(f"{name}: cannot be understood ({error})", hint=_HINT) from error
+    if not len(cues) and text.strip().upper() not in ("", "WEBVTT"):
+        raise TranscriptError(f"{name}: has no line with a time", hint=_HINT)
+    for cue in cues:
+        said = " ".join(cue.plaintext.split())
+        if said and not cue.is_comment and cue.end >= cue.start:
+            yield Line(cue.start / 1000, cue.end / 1000, said)
+
+
+def _from_json(text: str, name: str) -> Iterator[Line]:
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise TranscriptError(f"{name}: is no JSON ({error})", hint=_HINT) from error
+    segments = document.get("segments") if isinstance(document, dict) else document
+    if not isinstance(segments, list):
+        raise TranscriptError(f"{name}: has no list of segments", hint=_HINT)
+    for number, segment in enumerate(segments):
+        fields = segment if isinstance(segment, dict) else {}
+        start, end, said = fields.get("start"), fields.get("end"), fields.get("text")
+        if not (_is_time(start) and _is_time(end)) or not isinstance(said, str):
+            raise TranscriptError(
+                f"{name}: segment {number} needs start and end in seconds, and a text", hint=_HINT
+            )
+        if said.strip() and end >= start:
+            yield Line(float(start), float(end), " ".join(said.split()))
+
+
+def _is_time(value: object) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _decoded(data: bytes, name: str) -> str:
+    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        return data.decode(encoding).replace("\0", "")
+    except UnicodeDecodeError as error:
+        raise TranscriptError(f"{name}: is not UTF-8 (byte {error.start})", hint=_HINT) from error
