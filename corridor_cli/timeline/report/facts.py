@@ -103,6 +103,11 @@ def _made(made: Provenance, timeline: Timeline) -> Iterator[Row]:
         yield "engine", one_line(model.engine)
         yield "prompt", lines_of(made.prompt.text)
         yield "prompt id", one_line(f"{made.prompt.id}, SHA-256 {made.prompt.sha256[:16]}…")
+        if made.prompt.mode == "scene":
+            yield "asked about", "scenes as a whole"
+        if made.prompt.format == "json":
+            yield "asked for", "JSON"
+        yield "language", one_line(made.prompt.language or "")
         yield "token limit", f"{made.generation.max_new_tokens:,}"
     threshold = f", threshold {made.detector.threshold:g}" if made.detector.threshold is not None else ""
     yield "scenes found by", one_line(made.detector.name) + threshold

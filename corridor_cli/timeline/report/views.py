@@ -34,7 +34,7 @@ _OPENED_BY = {
     "start": "start",
     "cut": "cut",
     "transition": "transition",
-    "split": "split of a long scene",
+    "split": "split",
     "file": "given cut",
 }
 
