@@ -324,4 +324,6 @@ def test_ten_thousand_are_judged_in_seconds(folder: Path, capsys: Captured) -> N
     began = time.perf_counter()
     status(folder)
     assert "10,002 done" in capsys.readouterr().out
-    assert time.perf_counter() - began < 15  # 4.7 s were measured for all of it; the rest is room for a busy machine
+    assert (
+        time.perf_counter() - began < 15
+    )  # 4.7 s were measured for all of it; the rest is room for a busy machine
