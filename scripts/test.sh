@@ -8,6 +8,8 @@ cd "$(dirname "$0")/.."
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
 .venv/bin/mypy
+# Tests start some hundred processes: where PYTHONDONTWRITEBYTECODE is set each would compile the package again.
+.venv/bin/python -m compileall -q corridor_cli scripts
 
 workers=${TEST_WORKERS:-$(nproc 2>/dev/null || echo 1)}
 # Most tests that take long start several processes each: more at a time than asked for is no gain.

@@ -1,7 +1,9 @@
-"""Runs of the real command in processes of their own, and what they leave behind."""
+"""Runs of the real command, in this process or in one of their own, and what they leave behind."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -9,11 +11,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from sample_clips import Encoding, SceneRecipe, draw_story, write_video
+
+from corridor_cli.cli.main import call
 
 ROOT = Path(__file__).parents[2]
 MARK = "CORRIDOR_TEST_RUN"
@@ -63,14 +68,16 @@ def start(
     )
 
 
-def run(*arguments: str | Path, timeout_seconds: float = 90, cwd: Path | None = None) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of `vlmtl ARGUMENTS`."""
-    process = start(arguments, cwd=cwd)
-    try:
-        out, err = process.communicate(timeout=timeout_seconds)
-    finally:
-        process.kill()
-    return process.returncode, out, err
+def run(*arguments: str | Path, cwd: Path | None = None) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of `vlmtl ARGUMENTS`, called in this process.
+
+    Its media workers and its engine host are processes as ever. What main imports, which is more than half of
+    what a short run costs, is imported once for all tests. What is about main's own process is for `start`.
+    """
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.chdir(cwd or ROOT.parent), redirect_stdout(out), redirect_stderr(err):
+        code = call([*map(str, arguments)])
+    return int(code), out.getvalue(), err.getvalue()
 
 
 def echo_options(**settings: object) -> list[str]:

@@ -18,6 +18,8 @@ from corridor_cli.runners import estimate as runner
 from tests import clips
 
 NUM_SCENES = 4
+# For what does not depend on the number of media workers: each costs as much to start as a film to scan.
+ONE_WORKER = ["--set", "decode.workers=1"]
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +118,7 @@ def test_captions_that_are_known_are_not_counted_again(
     model, *captions = log.read_bytes().splitlines(keepends=True)
     log.write_bytes(model + b"".join(captions[:5]))
     (output / "a.mp4.timeline.json").unlink()
-    found = told(capsys, videos, "--output", output, *echo_options(), "--limit", "1")
+    found = told(capsys, videos, "--output", output, *echo_options(), "--limit", "1", *ONE_WORKER)
     assert found["videos"]["known_scans"] == 1
     assert found["captions"]["expected"] == len(captions) - 5
 
@@ -124,14 +126,14 @@ def test_captions_that_are_known_are_not_counted_again(
 def test_without_a_model_nothing_is_said_of_captions(
     videos: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert call(["estimate", str(videos), "--no-model"]) == ExitCode.OK
+    assert call(["estimate", str(videos), "--no-model", *ONE_WORKER]) == ExitCode.OK
     shown = capsys.readouterr()
     lines = dict(line.split(maxsplit=1) for line in shown.out.splitlines())
     assert lines["captioning"] == "not known: no model was asked"
     assert lines["videos"].startswith("3 videos to do, ")
     assert "at least" in shown.out
     assert "loading the model" not in shown.err
-    found = told(capsys, videos, "--no-model")
+    found = told(capsys, videos, "--no-model", *ONE_WORKER)
     assert (found["captioning"], found["output_tokens"], found["bottleneck"]) == (None, None, None)
     assert found["captions"]["expected"] > 0
 
@@ -153,7 +155,7 @@ def test_a_long_video_is_seen_in_part(
 
 
 def test_few_videos_stand_for_many(videos: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = told(capsys, videos, "--no-model", "--sample", "1")
+    found = told(capsys, videos, "--no-model", "--sample", "1", *ONE_WORKER)
     assert found["sample"]["videos"] == 1
     assert found["sample"]["share_of_material"] == pytest.approx(1 / 3, abs=0.01)
     assert found["videos"]["frames"] == 3 * NUM_SCENES * 15
@@ -174,7 +176,7 @@ def test_a_model_too_slow_for_full_batches_is_reckoned_from_two_captions(
     videos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(caption_trial, "_TRIAL_SECONDS", 1e-6)
-    captioning = told(capsys, videos, "--model", "tiny", "--device", "cpu")["captioning"]
+    captioning = told(capsys, videos, "--model", "tiny", "--device", "cpu", *ONE_WORKER)["captioning"]
     assert (captioning["captions_tried"], captioning["is_reckoned"]) == (2, True)
     assert captioning["batch_size"] > 2
     each = captioning["seconds_each"]
@@ -187,13 +189,13 @@ def test_files_that_cannot_be_opened_are_named_and_no_obstacle(
     (tmp_path / "text\n.mp4").write_text("no video")
     clips.draw("audio_only.mp4", tmp_path)
     inputs = [str(videos), str(tmp_path), "missing.mp4"]
-    assert call(["estimate", *inputs, *echo_options()]) == ExitCode.PARTIAL
+    assert call(["estimate", *inputs, *echo_options(), *ONE_WORKER]) == ExitCode.PARTIAL
     shown = capsys.readouterr().out
     assert "3 videos to do" in shown
     assert "3 cannot be opened" in shown
     assert "text\\n.mp4: is not a video file that can be opened" in shown
     assert "missing.mp4" in shown
-    assert call(["estimate", str(tmp_path), *echo_options()]) == ExitCode.NO_INPUTS
+    assert call(["estimate", str(tmp_path), *echo_options(), *ONE_WORKER]) == ExitCode.NO_INPUTS
     assert "None of 2 inputs can be opened" in capsys.readouterr().err
 
 
@@ -212,9 +214,9 @@ def test_several_devices_need_one_that_is_no_processor(
 
 
 def test_a_model_that_fails_is_told_as_by_a_run(videos: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert call(["estimate", str(videos), *echo_options(nonsense=1)]) == ExitCode.MODEL
+    assert call(["estimate", str(videos), *echo_options(nonsense=1), *ONE_WORKER]) == ExitCode.MODEL
     assert "echo.nonsense is unknown" in capsys.readouterr().err
-    assert call(["estimate", str(videos), *echo_options(fail_every=1)]) == ExitCode.MODEL
+    assert call(["estimate", str(videos), *echo_options(fail_every=1), *ONE_WORKER]) == ExitCode.MODEL
     assert "captions could be made to try the model (EchoFailure" in capsys.readouterr().err
 
 

@@ -75,6 +75,7 @@ def test_a_finished_folder_needs_nothing(folder: Path) -> None:
     assert {path for path in before if before[path] != after.get(path)} <= {
         folder / "out/.vlmtl/batches.jsonl",
         folder / "out/.vlmtl/owner.json",
+        folder / "out/.vlmtl/run.json",
     }
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
 import sys
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import gpu_check
 import pytest
 from bench.checks import Options, Result, at_least, attempt, keep, read
 from bench.dummy_checkpoint import END_TOKEN_IDS, dummy_config, write_dummy_checkpoint
@@ -121,21 +125,45 @@ def test_scans_are_measured_on_the_same_frames() -> None:
     assert result["ratios"]["scan over decode"]["cpu"]["median"] > 0
 
 
-@pytest.mark.parametrize(
-    "step", [("correctness",), ("vision",), ("table-1b", "--tiles", "3"), ("job",), ("media",)]
-)
-def test_a_step_of_the_gpu_check_is_rehearsed_on_the_cpu(step: tuple[str, ...], tmp_path: Path) -> None:
-    file = tmp_path / "results.json"
-    code, out, err = run_script("gpu_check.py", *step, "--quick", "--device", "cpu", "--json", file)
+def call_script(
+    main: Callable[[], int],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *arguments: Any,
+) -> tuple[int, str, str]:
+    """The same of a script called in this process, which has torch and transformers already."""
+    monkeypatch.setattr(sys, "argv", ["script.py", *map(str, arguments)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")  # as in a process of its own
+        code = main()
+    told = capsys.readouterr()
+    return code, told.out, told.err
+
+
+def test_a_step_of_the_gpu_check_is_rehearsed_on_the_cpu(tmp_path: Path) -> None:
+    arguments = ("correctness", "--quick", "--device", "cpu", "--json", tmp_path / "results.json")
+    check_rehearsal("correctness", tmp_path, run_script("gpu_check.py", *arguments))
+
+
+@pytest.mark.parametrize("step", [("vision",), ("table-1b", "--tiles", "3"), ("job",), ("media",)])
+def test_the_other_steps_are_rehearsed_in_this_process(
+    step: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = (*step, "--quick", "--device", "cpu", "--json", tmp_path / "results.json")
+    check_rehearsal(step[0], tmp_path, call_script(gpu_check.main, monkeypatch, capsys, *arguments))
+
+
+def check_rehearsal(step: str, folder: Path, done: tuple[int, str, str]) -> None:
+    code, out, err = done
     assert code == 0, out + err
-    ((name, kept),) = json.loads(file.read_text())["steps"].items()
-    assert name.startswith(step[0])
+    ((name, kept),) = json.loads((folder / "results.json").read_text())["steps"].items()
+    assert name.startswith(step)
     assert kept["environment"]["torch"]
     checks = [result["check"] for result in kept["results"]]
     assert all(check in out for check in checks)
     holding = [result["holds"] for result in kept["results"]]
     assert False not in holding
-    assert step[0] != "correctness" or holding.count(True) == 5
+    assert step != "correctness" or holding.count(True) == 5
 
 
 def test_decoding_says_what_it_could_not_measure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -207,10 +235,6 @@ def test_a_figure_is_judged_unless_it_is_a_rehearsal() -> None:
 
 
 def test_a_step_that_takes_too_long_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    import argparse
-
-    import gpu_check
-
     arguments = argparse.Namespace(device="cpu", quick=True, json=None)
     (result,) = gpu_check.run_apart(arguments, "table-1b", ["--tiles", "1"], 0.01)
     assert result.holds is False
