@@ -32,6 +32,7 @@ from corridor_cli.cli import (
     search,
     show,
     status,
+    transcribe,
     tryout,
     validate,
 )
@@ -65,6 +66,9 @@ app.command("report", short_help="Make pages to look at in a browser.")(report.r
 app.command(
     "estimate", cls=estimate.EstimateCommand, short_help="Tell how long a run will take, before it is begun."
 )(estimate.estimate)
+app.command(
+    "transcribe", cls=transcribe.TranscribeCommand, short_help="Write down what is said in each video."
+)(transcribe.transcribe)
 app.command("try", cls=tryout.TryCommand, short_help="Caption a few scenes in several ways, to compare.")(
     tryout.try_captions
 )

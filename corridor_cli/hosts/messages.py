@@ -41,6 +41,16 @@ class EngineSetup:
 
 
 @dataclass(frozen=True, slots=True)
+class ListenerSetup:
+    """The first message to the child that listens. `model` is a size or a folder of faster-whisper;
+    without a `language` it finds out."""
+
+    model: str
+    device: str
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """An engine host is to finish what it writes and to end."""
 

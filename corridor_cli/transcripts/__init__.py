@@ -2,5 +2,13 @@
 
 from corridor_cli.transcripts.find import TranscriptFiles, TranscriptSource
 from corridor_cli.transcripts.read import Transcript, load_transcript
+from corridor_cli.transcripts.write import transcript_path, transcript_srt
 
-__all__ = ["Transcript", "TranscriptFiles", "TranscriptSource", "load_transcript"]
+__all__ = [
+    "Transcript",
+    "TranscriptFiles",
+    "TranscriptSource",
+    "load_transcript",
+    "transcript_path",
+    "transcript_srt",
+]

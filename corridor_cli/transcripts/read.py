@@ -9,31 +9,22 @@ import json
 import math
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeGuard
 
 from corridor_cli.errors import TranscriptError
 from corridor_cli.printable import printable
+from corridor_cli.records import SpokenLine
 from corridor_cli.transcripts.find import TranscriptSource, mark_of, read_bytes
 
 _HEARD_SECONDS = 1.0
 _HINT = "Save it as SubRip, WebVTT or Whisper's JSON, in UTF-8."
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """Something said from `start` to `end` in seconds on the video's own axis."""
-
-    start: float
-    end: float
-    text: str
-
-
 class Transcript:
     """Lines in the order of their start."""
 
-    def __init__(self, lines: Iterable[Line]) -> None:
+    def __init__(self, lines: Iterable[SpokenLine]) -> None:
         self.lines = sorted(lines, key=lambda line: (line.start, line.end))
         self._starts = [line.start for line in self.lines]
         self._longest = max((line.end - line.start for line in self.lines), default=0.0)
@@ -63,14 +54,14 @@ def load_transcript(source: TranscriptSource) -> Transcript:
     return Transcript(_from_subtitles(text, source.path.suffix.lower()[1:], name))
 
 
-def _is_heard(line: Line, start: float, end: float) -> bool:
+def _is_heard(line: SpokenLine, start: float, end: float) -> bool:
     heard = min(line.end, end) - max(line.start, start)
     return (
         heard >= min(_HEARD_SECONDS, (line.end - line.start) / 2) and line.start < end and line.end >= start
     )
 
 
-def _from_subtitles(text: str, kind: str, name: str) -> Iterator[Line]:
+def _from_subtitles(text: str, kind: str, name: str) -> Iterator[SpokenLine]:
     import pysubs2
 
     try:
@@ -82,10 +73,10 @@ def _from_subtitles(text: str, kind: str, name: str) -> Iterator[Line]:
     for cue in cues:
         said = " ".join(cue.plaintext.split())
         if said and not cue.is_comment and cue.end >= cue.start:
-            yield Line(cue.start / 1000, cue.end / 1000, said)
+            yield SpokenLine(cue.start / 1000, cue.end / 1000, said)
 
 
-def _from_json(text: str, name: str) -> Iterator[Line]:
+def _from_json(text: str, name: str) -> Iterator[SpokenLine]:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -101,7 +92,7 @@ def _from_json(text: str, name: str) -> Iterator[Line]:
                 f"{name}: segment {number} needs start and end in seconds, and a text", hint=_HINT
             )
         if said.strip() and end >= start:
-            yield Line(float(start), float(end), " ".join(said.split()))
+            yield SpokenLine(float(start), float(end), " ".join(said.split()))
 
 
 def _is_time(value: object) -> TypeGuard[float]:

@@ -26,12 +26,12 @@ from corridor_cli.records import (
     ScanEnd,
     Scene,
     SceneFrames,
+    SpokenLine,
     VideoInfo,
 )
 from corridor_cli.settings import CaptionSettings
 from corridor_cli.timeline.scan_record import ScanRecord
 from corridor_cli.transcripts import Transcript
-from corridor_cli.transcripts.read import Line
 
 SCENE = Scene(1, Fraction(2), Fraction(5), 50, 125, "cut")
 INFO = VideoInfo("mp4", "h264", "yuv420p", None, 64, 48, 0, None, Fraction(25), Fraction(5), 125, 0, 1)
@@ -121,7 +121,7 @@ def test_variables_say_where_the_scene_is_and_what_is_said_in_it() -> None:
     asked = "{name}|{scene_index}|{start}|{end}|{duration}|{language}|{transcript}|{{}}"
     settings = CaptionSettings(prompt=asked, language="French", transcripts="beside")
     work = video(settings)
-    work.transcript = Transcript([Line(1, 3, "Good {morning}."), Line(4, 4.5, "Bye.")])
+    work.transcript = Transcript([SpokenLine(1, 3, "Good {morning}."), SpokenLine(4, 4.5, "Bye.")])
     (request, _), _ = Asker(settings).requests(work, SceneFrames(0, 1, SCENE, picks(SCENE, 7, None, 9)))
     assert request.prompt == ("a {b}.mp4|2|00:00:02.000|00:00:05.000|3.0|French|Good {morning}. Bye.|{}")
     work = video(settings)
@@ -132,7 +132,7 @@ def test_variables_say_where_the_scene_is_and_what_is_said_in_it() -> None:
 def test_what_is_said_at_length_is_cut() -> None:
     settings = CaptionSettings(prompt="{transcript}", transcripts="beside")
     work = video(settings)
-    work.transcript = Transcript([Line(2, 5, "word " * 2000)])
+    work.transcript = Transcript([SpokenLine(2, 5, "word " * 2000)])
     (request, _), _ = Asker(settings).requests(work, SceneFrames(0, 1, SCENE, picks(SCENE, 7, None, 9)))
     assert 1000 < len(request.prompt) <= 2000
     assert request.prompt.endswith("…")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from corridor_cli.errors import ConfigError, TranscriptError
+from corridor_cli.records import SpokenLine
 from corridor_cli.transcripts import Transcript, TranscriptFiles, TranscriptSource, load_transcript
-from corridor_cli.transcripts.read import Line
 
 SRT = """1
 00:00:01,000 --> 00:00:03,000
@@ -106,7 +106,7 @@ def test_the_mark_follows_the_content(tmp_path: Path) -> None:
 
 def test_lines_are_cut_to_scenes() -> None:
     spans = [(0.0, 2.0, "one"), (2.0, 10.0, "two"), (9.5, 10.5, "three"), (20.0, 20.0, "now")]
-    told = Transcript(Line(*span) for span in spans)
+    told = Transcript(SpokenLine(*span) for span in spans)
     assert told.between(0, 2) == "one"
     assert told.between(0, 2.9) == "one", "less than a second of it"
     assert told.between(0, 3) == "one two"

@@ -21,6 +21,7 @@ EXTRAS = {
     "otio": ("opentimelineio", "otio-cmx3600-adapter"),
     "bench": ("matplotlib", "nvidia-ml-py"),
     "json": ("llguidance",),
+    "whisper": ("faster_whisper",),
 }
 _EXTRA_USES = {
     "torchcodec": "decoding on an NVIDIA card",
@@ -28,6 +29,7 @@ _EXTRA_USES = {
     "otio": "OpenTimelineIO and edit lists",
     "bench": "pictures of a benchmark, energy of a card",
     "json": "answers that follow a JSON Schema",
+    "whisper": "writing down what is said",
 }
 _LEAST = re.compile(r"^([A-Za-z0-9._-]+)>=([0-9.]+)")
 
