@@ -21,7 +21,7 @@ EXTRAS = {
     "otio": ("opentimelineio", "otio-cmx3600-adapter"),
     "bench": ("matplotlib", "nvidia-ml-py"),
     "json": ("llguidance",),
-    "whisper": ("faster_whisper",),
+    "whisper": ("faster-whisper",),
 }
 _EXTRA_USES = {
     "torchcodec": "decoding on an NVIDIA card",
