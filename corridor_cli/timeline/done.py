@@ -37,8 +37,7 @@ class Committed:
         timeline, failed = self.timeline, self.failed
         if timeline and self.is_whole and _is_for(timeline, scan_key, caption_key, settings, transcript):
             return "done" if timeline.status == "complete" else "partial"
-        # A failure is the source's: another prompt or model does not change it.
-        if failed and failed.status == "failed" and failed.provenance.get("scan_key") == scan_key:
+        if failed and _is_failure_of(failed, scan_key, settings, transcript):
             return "failed"
         return "stale" if timeline or failed else "new"
 
@@ -80,6 +79,17 @@ def _is_for(
         and caption_key in (None, made.get("caption_key"))
         and (settings.frames.save == "none" or made.get("pictures") == pictures_label(settings.frames))
     )
+
+
+def _is_failure_of(failed: Glance, scan_key: str, settings: Settings, transcript: str | None) -> bool:
+    """Whether a run would fail the same way. A failure is the source's, which no other prompt or model
+    changes; or its transcript's, which may have been mended since, or be no longer wanted."""
+    made = failed.provenance
+    if failed.status != "failed" or made.get("scan_key") != scan_key:
+        return False
+    if not any(error.get("stage") == "transcript" for error in failed.errors):
+        return True
+    return settings.caption.transcripts is not None and made.get("transcript") == transcript
 
 
 def _has_its_pictures(found: Glance, note: Path) -> bool:

@@ -34,6 +34,8 @@ def why_stale(
         return _other_scan(document, wanted)
     reasons = list(_other_captions(document, wanted, caption_key, model))
     made = document.provenance
+    if settings.caption.transcripts is None and found.timeline is None:
+        reasons.append("its transcript could not be read, and is no longer wanted")
     if settings.caption.transcripts is not None and made.get("transcript") != transcript:
         reasons.append("its transcript has changed, or came, or went")
     if settings.caption.summary and not made.get("summary"):

@@ -15,11 +15,14 @@ from pathlib import Path, PurePosixPath
 
 from corridor_cli.errors import ConfigError, TranscriptError
 from corridor_cli.printable import printable
+from corridor_cli.settings import VIDEO_EXTENSIONS
 
 SUFFIXES = (".srt", ".vtt", ".json")
 BESIDE = "beside"
 MAX_BYTES = 64 * 1024 * 1024
 
+# `film.mov.srt` is the export of `film.mov`: what videos end in is no language.
+_OF_VIDEOS = frozenset(f".{extension}" for extension in VIDEO_EXTENSIONS)
 _LANGUAGE = re.compile(r"\.[a-z]{2,3}([-_][a-z0-9]{2,8})*", re.IGNORECASE)
 
 
@@ -70,7 +73,7 @@ class TranscriptFiles:
             root, suffix = os.path.splitext(name)  # noqa: PTH122  a Path for each name of a folder is slow
             language = root[len(stem) :]
             if suffix.lower() in SUFFIXES and root.startswith(stem):
-                if language and not _LANGUAGE.fullmatch(language):
+                if language and (language.lower() in _OF_VIDEOS or not _LANGUAGE.fullmatch(language)):
                     continue
                 rank = (bool(language), language.lower(), SUFFIXES.index(suffix.lower()))
                 found.append((*rank, name))

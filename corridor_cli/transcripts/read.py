@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import TypeGuard
 
 from corridor_cli.errors import TranscriptError
-from corridor_cli.printable import printable
+from corridor_cli.printable import encodable, printable
 from corridor_cli.records import SpokenLine
 from corridor_cli.transcripts.find import TranscriptSource, mark_of, read_bytes
 
@@ -92,11 +92,16 @@ def _from_json(text: str, name: str) -> Iterator[SpokenLine]:
                 f"{name}: segment {number} needs start and end in seconds, and a text", hint=_HINT
             )
         if said.strip() and end >= start:
-            yield SpokenLine(float(start), float(end), " ".join(said.split()))
+            yield SpokenLine(float(start), float(end), " ".join(encodable(said).split()))
 
 
 def _is_time(value: object) -> TypeGuard[float]:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # JSON has whole numbers beyond any float
+        return False
 
 
 def _decoded(data: bytes, name: str) -> str:

@@ -100,6 +100,11 @@ def test_what_is_said_stands_in_its_scenes_and_counts(videos: Path, tmp_path: Pa
     (error,) = broken["a.mp4.failed.json"]["errors"]
     assert (error["stage"], error["type"]) == ("transcript", "TranscriptError")
     assert "is not UTF-8" in error["message"]
+    assert "2 skipped" in run("run", source, tmp_path / "out", *echo_options(), *said)[2]
+    assert captioned(source, tmp_path / "out", *echo_options()).keys() == told.keys(), "not wanted any more"
+    captioned(source, tmp_path / "out", *echo_options(), *said, code=3)
+    (source / "a.srt").write_text(SRT)
+    assert captioned(source, tmp_path / "out", *echo_options(), *said) == told, "mended"
 
 
 def test_a_name_in_the_prompt_counts_and_is_filled_in(videos: Path, tmp_path: Path) -> None:

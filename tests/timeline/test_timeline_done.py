@@ -71,6 +71,24 @@ def test_partial_and_failed_wait_until_a_key_changes(layout: OutputLayout) -> No
     assert state(layout, scan_key=OTHER_KEY) == "stale"
 
 
+def test_a_failure_of_the_transcript_ends_with_the_transcript(layout: OutputLayout) -> None:
+    document = json.loads(timeline_bytes(failed_timeline(), indent=2))
+    document["errors"][0]["stage"] = "transcript"
+    document["provenance"]["transcript"] = "bad"
+    commit_failed(layout, "a/b.mp4", json.dumps(document, indent=2).encode() + b"\n", fsync=False)
+    told = replace(SETTINGS, caption=replace(SETTINGS.caption, transcripts="beside"))
+
+    def with_transcript(mark: str | None, settings: Settings) -> VideoState:
+        return existing(
+            layout, "a/b.mp4", settings, scan_key=SCAN_KEY, caption_key=CAPTION_KEY, transcript=mark
+        )
+
+    assert with_transcript("bad", told) == "failed"
+    assert with_transcript("mended", told) == "stale"
+    assert with_transcript(None, told) == "stale"
+    assert with_transcript(None, SETTINGS) == "stale"
+
+
 def test_a_kill_between_commit_and_removal_is_told_apart_by_the_keys(layout: OutputLayout) -> None:
     failed = timeline_bytes(failed_timeline(), indent=2)
     layout.failed("a/b.mp4").parent.mkdir()

@@ -73,6 +73,9 @@ def test_a_plain_name_goes_first_and_other_videos_files_are_left_alone(tmp_path:
     assert found is not None
     assert found.path.name == "film.de.srt"
     assert files.of(tmp_path / "other.mp4", "other.mp4") is None
+    (tmp_path / "clip.mov.srt").write_text(SRT)
+    (tmp_path / "clip.mkv.vtt").write_text(VTT)
+    assert TranscriptFiles("beside").of(tmp_path / "clip.mov", "clip.mov") is None
     (tmp_path / "film.json").write_text(JSON)
     found = TranscriptFiles("beside").of(tmp_path / "film.mp4", "film.mp4")
     assert found is not None
@@ -125,6 +128,11 @@ def test_lines_are_cut_to_scenes() -> None:
         ("film.json", b"{}", "has no list of segments"),
         ("film.json", b'[{"start": "a", "end": 1, "text": ""}]', "segment 0 needs start and end"),
         ("film.json", b'[{"start": NaN, "end": 1, "text": ""}]', "segment 0 needs start and end"),
+        (
+            "film.json",
+            b'[{"start": 0, "end": 1%s, "text": ""}]' % (b"0" * 400),
+            "segment 0 needs start and end",
+        ),
         ("film.json", b"[" * 100_000, "is no JSON"),
     ],
 )
@@ -132,6 +140,12 @@ def test_files_that_say_nothing_are_told(tmp_path: Path, name: str, data: bytes,
     (tmp_path / name).write_bytes(data)
     with pytest.raises(TranscriptError, match=said):
         load(tmp_path / name)
+
+
+def test_half_a_surrogate_pair_can_be_written_to_a_document(tmp_path: Path) -> None:
+    (tmp_path / "film.json").write_bytes(b'[{"start": 0, "end": 1, "text": "oh \\ud83d"}]')
+    (line,) = load(tmp_path / "film.json").lines
+    assert line.text == "oh \\ud83d"
 
 
 def test_an_empty_transcript_is_one(tmp_path: Path) -> None:
