@@ -58,7 +58,7 @@ def _ours(name: str, folder: Path, workload: Workload, device: str) -> tuple[Rou
     from corridor_cli.settings import CaptionSettings
 
     settings = settings_with(model=str(folder), max_tiles=workload.max_tiles, device=device, **OURS[name])
-    caption_settings = CaptionSettings(workload.prompt, workload.output_tokens)
+    caption_settings = CaptionSettings(prompt=workload.prompt, max_new_tokens=workload.output_tokens)
     bench = Bench(settings, workload.frames(), caption_settings)
 
     def caption(frames: list[Pixels]) -> tuple[int, int]:
