@@ -58,19 +58,17 @@ class Summarizer:
         if not self._settings.summary:
             return None, None
         steps = self._steps(video)
+        if not steps:
+            return None, None
         parts = [part for step in steps for part in (step.key.part, step.key.part + _AGAIN)]
         answers = [video.summary[part] for part in parts if part in video.summary]
         found = [answer.error or read_summary(answer) for answer in answers]
         summaries = [each for each in found if isinstance(each, Summary)]
-        if summaries:
+        if summaries and len(steps) == 1:  # several are parts of what is summed up, and no summary
             return summaries[-1], None
         errors = [each for each in found if isinstance(each, ErrorInfo)]
-        if errors:
-            return None, ErrorInfo(_STAGE, errors[-1].type, errors[-1].message)
-        is_wanted = bool(steps)
-        return None, ErrorInfo(
-            _STAGE, "Unanswered", "the run ended before it was made"
-        ) if is_wanted else None
+        error = errors[-1] if errors else ErrorInfo(_STAGE, "Unanswered", "the run ended before it was made")
+        return None, replace(error, stage=_STAGE)
 
     def _steps(self, video: VideoWork) -> list[Request]:
         """The requests of the first level that is not all answered, or the last one of all."""
