@@ -15,6 +15,7 @@ from string import Formatter
 
 from corridor_cli.printable import printable, shortened
 from corridor_cli.settings import DEFAULT_PROMPT, CaptionSettings
+from corridor_cli.small_files import SmallFileError, read_small_file
 
 VARIABLES: Mapping[str, str] = {
     "name": "the video's file name",
@@ -190,15 +191,11 @@ def _bundled(name: str, caption: CaptionSettings) -> str:
 
 def _read(path: Path) -> str:
     try:
-        with path.open("rb") as stream:
-            data = stream.read(_MAX_FILE_BYTES + 1)
-        text = data.decode("utf-8-sig").strip()
-    except OSError as error:
-        raise PromptError(f"{printable(path)} cannot be read: {error.strerror}") from error
+        text = read_small_file(path, _MAX_FILE_BYTES).decode("utf-8-sig").strip()
+    except SmallFileError as error:
+        raise PromptError(f"{printable(path)} {error}") from error
     except UnicodeDecodeError as error:
         raise PromptError(f"{printable(path)} is not UTF-8 (byte {error.start})") from error
-    if len(data) > _MAX_FILE_BYTES:
-        raise PromptError(f"{printable(path)} has more than {_MAX_FILE_BYTES // 1024} KiB")
     if not text:
         raise PromptError(f"{printable(path)} is empty, allowed: a file with the text of a prompt")
     return text

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "corridor_cli"
 
 # Imports only point to a lower row; rooms of one row do not import each other (docs/architecture.md).
 ROWS = [
-    {"records", "errors", "settings", "printable", "prompts"},
+    {"records", "errors", "settings", "printable", "prompts", "small_files"},
     {"config", "hardware", "telemetry"},
     {"media", "scenes", "cuts", "transcripts", "engine", "timeline"},
     {"hosts"},

@@ -80,7 +80,7 @@ def test_variables_are_filled_in_once() -> None:
         (" \n", "got an empty text"),
         ("@dens", "Did you mean @dense?"),
         ("@dens", "@general, @dense, @accessibility, @surveillance, @archive"),
-        ("@no/such/file", "no/such/file cannot be read: No such file or directory"),
+        ("@no/such/file", "no/such/file cannot be read (no such file or directory)"),
     ],
 )
 def test_what_cannot_be_used_is_told_with_what_can(prompt: str, said: str) -> None:
@@ -91,7 +91,7 @@ def test_what_cannot_be_used_is_told_with_what_can(prompt: str, said: str) -> No
 
 @pytest.mark.parametrize(
     ("data", "said"),
-    [(b"", "is empty"), (b"\xff\xfe\xfd", "is not UTF-8"), (b"x" * 70_000, "more than 64 KiB")],
+    [(b"", "is empty"), (b"\xff\xfe\xfd", "is not UTF-8"), (b"x" * 70_000, "larger than 64 KiB")],
 )
 def test_files_that_hold_no_prompt_are_refused(tmp_path: Path, data: bytes, said: str) -> None:
     (tmp_path / "bad.txt").write_bytes(data)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import codecs
-import os
-import stat
 from hashlib import blake2b
 from pathlib import Path
 
 from corridor_cli.errors import CutFileError
 from corridor_cli.printable import printable
+from corridor_cli.small_files import SmallFileError, read_small_file
 
 SUFFIXES = (".csv", ".edl", ".otio")
 """Of files of cuts. One that ends in none of them is read as CSV."""
@@ -25,20 +24,9 @@ def read_bytes(path: Path) -> bytes:
     """All of a regular file of 1 byte to 64 MiB. Raises `CutFileError`."""
     name = printable(path)
     try:
-        # O_NONBLOCK: opening a FIFO would wait until somebody writes to it.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise CutFileError(f"{name}: is no regular file", hint="Name a file of cuts.")
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise CutFileError(f"{name}: cannot be read ({reason})", hint="Check the path.") from error
-    if len(data) > MAX_BYTES:
-        raise CutFileError(
-            f"{name}: is larger than {MAX_BYTES // 2**20} MiB, which is what a file of cuts may have",
-            hint="Is it the right file?",
-        )
+        data = read_small_file(path, MAX_BYTES)
+    except SmallFileError as error:
+        raise CutFileError(f"{name}: {error}", hint=error.hint) from error
     if not data.strip():
         raise CutFileError(
             f"{name}: is empty, allowed: at least one cut", hint="For a video of one scene write 0."

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path, PurePosixPath
@@ -16,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from corridor_cli.errors import ConfigError, TranscriptError
 from corridor_cli.printable import printable
 from corridor_cli.settings import VIDEO_EXTENSIONS
+from corridor_cli.small_files import SmallFileError, read_small_file
 
 SUFFIXES = (".srt", ".vtt", ".json")
 BESIDE = "beside"
@@ -97,21 +97,7 @@ def mark_of(data: bytes) -> str:
 
 def read_bytes(path: Path) -> bytes:
     """All of a regular file of up to 64 MiB. Raises `TranscriptError`."""
-    name = printable(path)
     try:
-        # O_NONBLOCK: opening a FIFO would wait until somebody writes to it.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise TranscriptError(
-                    f"{name}: is no regular file", hint="Remove it, or name another folder."
-                )
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise TranscriptError(f"{name}: cannot be read ({reason})", hint="Check the path.") from error
-    if len(data) > MAX_BYTES:
-        raise TranscriptError(
-            f"{name}: is larger than {MAX_BYTES // 2**20} MiB", hint="Is it the right file?"
-        )
-    return data
+        return read_small_file(path, MAX_BYTES)
+    except SmallFileError as error:
+        raise TranscriptError(f"{printable(path)}: {error}", hint=error.hint) from error

@@ -7,8 +7,6 @@ where there is one. The schema's metadata tells `datasets` that these bytes are 
 from __future__ import annotations
 
 import json
-import os
-import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,6 +14,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from corridor_cli.small_files import SmallFileError, read_small_file
 from corridor_cli.timeline.exports.columns import COLUMNS, Row, Value
 from corridor_cli.timeline.exports.parquet import SCHEMA, columns_of
 
@@ -82,17 +81,9 @@ class DatasetTable:
 def _read_picture(path: Path) -> bytes | None:
     """The picture; None where it is gone, or is no JPEG of ours: no link is followed, no pipe waited for."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
+        data = read_small_file(path, MAX_PICTURE_BYTES, follows_link=False)
+    except SmallFileError:
         return None
-    with open(descriptor, "rb") as file:
-        facts = os.fstat(descriptor)
-        if not stat.S_ISREG(facts.st_mode) or facts.st_size > MAX_PICTURE_BYTES:
-            return None
-        try:
-            data = file.read()
-        except OSError:
-            return None
     return data if data.startswith(_START_OF_JPEG) else None
 
 

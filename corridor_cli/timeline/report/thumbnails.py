@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import io
-import os
-import stat
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
+
+from corridor_cli.small_files import SmallFileError, read_small_file
 
 MAX_PAGE_BYTES = 6 * 1024 * 1024
 """What the pictures of one page may come to: an address of 500 scenes stays easy to send and to open."""
@@ -56,17 +56,9 @@ def poster(picture: bytes) -> Thumbnail | None:
 def read_picture(path: Path) -> bytes | None:
     """A saved picture; None where there is none that may be read. No link is followed."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
+        return read_small_file(path, MAX_PICTURE_BYTES, follows_link=False)
+    except SmallFileError:
         return None
-    with open(descriptor, "rb") as file:
-        facts = os.fstat(descriptor)
-        if not stat.S_ISREG(facts.st_mode) or facts.st_size > MAX_PICTURE_BYTES:
-            return None
-        try:
-            return file.read()
-        except OSError:
-            return None
 
 
 def _within(pictures: dict[str, bytes], size: int, quality: int) -> Iterator[tuple[str, Thumbnail]]:
