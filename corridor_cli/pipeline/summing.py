@@ -71,7 +71,8 @@ class Summarizer:
         return None, replace(error, stage=_STAGE)
 
     def _steps(self, video: VideoWork) -> list[Request]:
-        """The requests of the first level that is not all answered, or the last one of all."""
+        """The requests of the first level that is not all answered, or has no answer to go on with; else the
+        last one of all."""
         lines = list(self._captions(video))
         if not lines:
             return []
@@ -94,7 +95,7 @@ class Summarizer:
             level += 1
             lines = [caption_text(answer.text) for answer in answers if answer is not None]
             if not any(lines):
-                return []
+                return steps
 
     def _second_try(self, video: VideoWork, steps: Sequence[Request]) -> list[Request]:
         """The last step again, otherwise, where its answer is no summary."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from corridor_cli.settings import Settings
 from corridor_cli.telemetry import VideoState
@@ -71,7 +73,7 @@ def _is_for(
     made, asked = found.provenance, settings.caption
     if asked.transcripts is not None and made.get("transcript") != transcript:
         return False
-    if asked.summary and not made.get("summary"):
+    if asked.summary and (not made.get("summary") or summary_language(made) != asked.language):
         return False
     return (
         found.status in ("complete", "partial")
@@ -90,6 +92,11 @@ def _is_failure_of(failed: Glance, scan_key: str, settings: Settings, transcript
     if not any(error.get("stage") == "transcript" for error in failed.errors):
         return True
     return settings.caption.transcripts is not None and made.get("transcript") == transcript
+
+
+def summary_language(made: Mapping[str, Any]) -> str | None:
+    """The language a summary of this provenance was asked for in; captions have theirs in their key."""
+    return (made.get("prompt") or {}).get("language")
 
 
 def _has_its_pictures(found: Glance, note: Path) -> bool:

@@ -18,7 +18,8 @@ ECHO_RUN_WORDS = 5
 MIN_ECHO_WORDS = 8
 
 _WORD = re.compile(r"\w+")
-_HALF_AN_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{0,3})?$")
+# Backslashes in pairs are whole: what is left of them stays.
+_HALF_AN_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\(?:u[0-9a-fA-F]{0,3})?$")
 
 
 def caption_text(text: str) -> str:
@@ -36,7 +37,7 @@ def unfinished_text(text: str, name: str) -> str | None:
         found, _ = json.JSONDecoder().raw_decode(rest)
     except ValueError:
         try:
-            found = json.loads(_HALF_AN_ESCAPE.sub("", rest) + '"')
+            found = json.loads(_HALF_AN_ESCAPE.sub(r"\1", rest) + '"')
         except ValueError:
             return None
     return str(found)

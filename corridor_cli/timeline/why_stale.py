@@ -8,7 +8,7 @@ from typing import Any
 from corridor_cli.printable import shortened
 from corridor_cli.settings import Settings
 from corridor_cli.timeline.assemble import describe
-from corridor_cli.timeline.done import Committed
+from corridor_cli.timeline.done import Committed, summary_language
 from corridor_cli.timeline.glance import Glance
 
 
@@ -40,6 +40,8 @@ def why_stale(
         reasons.append("its transcript has changed, or came, or went")
     if settings.caption.summary and not made.get("summary"):
         reasons.append("a summary is wanted")
+    elif settings.caption.summary and summary_language(made) != settings.caption.language:
+        reasons.append(f"its summary is to be in {shortened(settings.caption.language or 'any language')}")
     pictures = made.get("pictures")
     if pictures != wanted["pictures"] and settings.frames.save != "none":
         reasons.append(f"pictures were saved as: {shortened(str(pictures))}")

@@ -148,6 +148,20 @@ def test_a_summary_is_made_once_and_kept(videos: Path, tmp_path: Path) -> None:
     assert "2 skipped" in run("run", videos, tmp_path / "out", *echo_options(), *asked(summary="true"))[2]
 
 
+def test_a_summary_follows_its_language_where_the_captions_know_none(videos: Path, tmp_path: Path) -> None:
+    own = [*echo_options(), *asked(prompt="What is this?", summary="true")]
+    french = captioned(videos, tmp_path / "out", *own, *asked(language="French"))
+    before = logged_captions(tmp_path / "out")
+    german = captioned(videos, tmp_path / "out", *own, *asked(language="German"))
+    assert logged_captions(tmp_path / "out") - before == 2, "one step each, and no caption again"
+    for name, document in german.items():
+        assert document["provenance"]["prompt"]["language"] == "German"
+        assert document["summary"] != french[name]["summary"]
+    status = run("status", tmp_path / "out", *asked(language="Dutch"))
+    assert status[1].startswith("2 videos: 2 stale"), status
+    assert "its summary is to be in Dutch" in status[1]
+
+
 def test_a_summary_that_fails_is_told_and_tried_again(videos: Path, tmp_path: Path) -> None:
     options = asked(summary="true")
     failing = captioned(videos, tmp_path / "out", *echo_options(fail_if="*:-1:*"), *options, code=3)

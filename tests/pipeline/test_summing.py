@@ -136,6 +136,16 @@ def test_a_run_that_goes_on_asks_only_for_what_is_missing() -> None:
     assert len(Summarizer(SUMMING).requests(changed)) == len(first) - 1, "other captions, another first step"
 
 
+def test_parts_without_an_answer_are_told() -> None:
+    texts: list[str | None] = [f"Scene number {number} " + "shows a boat " * 20 for number in range(200)]
+    summarizer, work = Summarizer(SUMMING), captioned(texts)
+    assert len(steps(summarizer, work, " ")) == 1
+    found, error = summarizer.outcome(work)
+    assert found is None
+    assert error is not None
+    assert error.type == "EmptyAnswer"
+
+
 def test_a_model_that_holds_less_is_asked_in_smaller_steps() -> None:
     overflow = ErrorInfo("caption", "ContextOverflow", "too long")
     summarizer, work = Summarizer(SUMMING), captioned([f"Scene {n} " + "boat " * 40 for n in range(30)])

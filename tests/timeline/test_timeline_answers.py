@@ -73,6 +73,13 @@ def test_json_becomes_a_description_and_fields() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("tail", "text"), [("\\\\", "C:\\"), ("\\", "C:"), ("\\\\u12", "C:\\u12"), ("\\\\\\u12", "C:\\")]
+)
+def test_json_cut_off_behind_a_backslash_keeps_its_description(tail: str, text: str) -> None:
+    assert answer('{"description": "C:' + tail, "length", AS_JSON) == Answer("truncated", text)
+
+
 @pytest.mark.parametrize("ascii_only", [True, False])
 def test_json_cut_off_anywhere_keeps_what_there_is_of_its_description(ascii_only: bool) -> None:
     whole = json.dumps(FIELDS, ensure_ascii=ascii_only)
