@@ -101,12 +101,16 @@ def read_bytes(path: Path) -> bytes:
     try:
         # O_NONBLOCK: opening a FIFO would wait until somebody writes to it.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
+        try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise TranscriptError(
                     f"{name}: is no regular file", hint="Remove it, or name another folder."
                 )
-            data = file.read(MAX_BYTES + 1)
+            # closefd: given a folder, fdopen would raise and leave the descriptor open.
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                data = file.read(MAX_BYTES + 1)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         raise TranscriptError(f"{name}: cannot be read ({reason})", hint="Check the path.") from error
