@@ -127,13 +127,14 @@ def variables(text: str) -> tuple[str, ...]:
         parsed = list(Formatter().parse(text))
     except ValueError:
         raise PromptError(f"got '{shortened(text)}', whose braces do not match. {_BRACES}") from None
-    found = [(name, bool(spec), conversion) for _, name, spec, conversion in parsed if name is not None]
-    for name, has_spec, conversion in found:
-        if name not in VARIABLES or has_spec or conversion:
+    found = [(name, spec, conversion) for _, name, spec, conversion in parsed if name is not None]
+    for name, spec, conversion in found:
+        given = name + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "")
+        if given not in VARIABLES:
             close = difflib.get_close_matches(name, VARIABLES, n=1)
             hint = f" Did you mean {{{close[0]}}}?" if close else f" {_BRACES}"
             allowed = ", ".join(f"{{{each}}}" for each in VARIABLES)
-            raise PromptError(f"got the variable {{{shortened(name)}}}, allowed: {allowed}.{hint}")
+            raise PromptError(f"got the variable {{{shortened(given)}}}, allowed: {allowed}.{hint}")
     return tuple(dict.fromkeys(name for name, _, _ in found))
 
 

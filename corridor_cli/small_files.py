@@ -21,12 +21,15 @@ def read_small_file(path: Path, max_bytes: int, *, follows_link: bool = True) ->
     try:
         # O_NONBLOCK: opening a FIFO would wait until somebody writes to it.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | link)
-        with os.fdopen(descriptor, "rb") as file:
+        try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise SmallFileError("is no regular file", "Name a file.")
-            data = file.read(max_bytes + 1)
-    except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                data = file.read(max_bytes + 1)
+        finally:
+            os.close(descriptor)
+    except (OSError, ValueError) as error:  # a ValueError is a NUL in the name
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
         raise SmallFileError(f"cannot be read ({reason})", "Check the path.") from error
     if len(data) > max_bytes:
         raise SmallFileError(f"is larger than {_size(max_bytes)}", "Is it the right file?")

@@ -70,8 +70,9 @@ def test_variables_are_filled_in_once() -> None:
         ("What is {nmae}?", "got the variable {nmae}, allowed: {name}"),
         ("What is {nmae}?", "Did you mean {name}?"),
         ("Answer as {}.", "A brace that is meant is written twice: {{"),
-        ("Answer as {name:>10}.", "got the variable {name}"),
-        ("Answer as {name!r}.", "got the variable {name}"),
+        ("Answer as {name:>10}.", "got the variable {name:>10}, allowed: {name}"),
+        ("Answer as {name!r}.", "got the variable {name!r}, allowed: {name}"),
+        ("@no\0/file", "no\\x00/file cannot be read"),
         ('Answer as {"title": 1}.', "A brace that is meant"),
         ("Answer as {", "whose braces do not match"),
         ("In {language}, please.", "caption.language is not set"),
@@ -91,7 +92,12 @@ def test_what_cannot_be_used_is_told_with_what_can(prompt: str, said: str) -> No
 
 @pytest.mark.parametrize(
     ("data", "said"),
-    [(b"", "is empty"), (b"\xff\xfe\xfd", "is not UTF-8"), (b"x" * 70_000, "larger than 64 KiB")],
+    [
+        (b"", "is empty"),
+        (b"\xff\xfe\xfd", "is not UTF-8"),
+        (b"x" * 70_000, "larger than 64 KiB"),
+        (b"x" + "é".encode() * 40_000, "larger than 64 KiB"),
+    ],
 )
 def test_files_that_hold_no_prompt_are_refused(tmp_path: Path, data: bytes, said: str) -> None:
     (tmp_path / "bad.txt").write_bytes(data)

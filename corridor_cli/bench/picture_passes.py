@@ -165,7 +165,8 @@ def _placed(document: BenchDocument, arithmetic: float, reading: float) -> Itera
         work = Workload(row.tiles, text, tokens, batch_size=size, frames=row.frames)
         tiles = row.frames * row.tiles * (vision_flops(shape) + projector_flops(shape))
         prompt = prefill_flops(shape, row.prompt_tokens or visual + text)
-        steps = (request_flops(shape, work) or 0.0) - tiles - prompt
+        # The first token comes out of the prefill, so a step less is taken than the formula has.
+        steps = ((request_flops(shape, work) or 0.0) - tiles - prompt) * (tokens - 1) / tokens
         read = request_step_bytes(shape, work, bytes_per_weight=each_weight, bytes_per_kv=each_number) or 0.0
         body = each_weight * (body_weights(shape.text) + head_weights(shape.text))
         if share.mfu_vision:

@@ -63,11 +63,17 @@ def _listen(model: Any, path: str, language: str | None, channel: Channel) -> Li
 def _lines(segments: Any, offset: float, duration: float, channel: Channel) -> Iterator[SpokenLine]:
     for segment in segments:
         channel.send(Listening(float(segment.end), duration))
-        said = " ".join(segment.text.split())
+        said = _readable(segment.text)
         # Times may run over the end of the sound: the model hears in windows of 30 s.
         start, end = min(float(segment.start), duration), min(float(segment.end), duration)
         if said and end > start and end + offset > 0:
             yield SpokenLine(max(0.0, start + offset), end + offset, said)
+
+
+def _readable(text: str) -> str:
+    """On one line, without what is no sign: a model may write any byte."""
+    shown = "".join(sign if sign.isprintable() else " " for sign in text.replace("\ufffd", " "))
+    return " ".join(shown.split())
 
 
 def _sound_begins(path: str) -> Fraction | None:

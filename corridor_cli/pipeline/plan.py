@@ -84,7 +84,7 @@ def plan_videos(
         try:
             said = transcripts.of(plan.source.path, plan.relative) if transcripts is not None else None
         except MediaError as error:
-            yield UnreadableSource(plan.source, _problem(error, "discover", plan.source))
+            yield UnreadableSource(plan.source, _problem(error, "transcript", plan.source))
             continue
         mark = said.mark if said else None
         captions = caption_key(

@@ -64,7 +64,7 @@ class Judge:
         if document is None:
             return "stale", "the document is damaged, or of another version"
         if document.source.get("fingerprint") is None:
-            return _never_read(document, source)
+            return self._never_read(document, name, source)
         mark = str(document.source["fingerprint"])
         if source is not None and has_changed(source, mark):
             return "stale", "the video has changed since"
@@ -93,6 +93,21 @@ class Judge:
         return "stale", why_stale(
             found, self.settings, scan_key=scan, caption_key=captions, model=model, transcript=said
         )
+
+    def _never_read(self, document: Glance, name: str, source: Path | None) -> tuple[State, str]:
+        """Of a file that could not even be read for its fingerprint, or whose cuts or transcript could not: a
+        run tries each time."""
+        if source is None or not os.path.lexists(source):
+            return "failed", _problems(document)
+        try:
+            fingerprint(source, full=False)
+            if self.settings.scenes.detector == "file" and self.cuts is not None:
+                self.cuts.of(source)
+            self._transcript(document, name, source)
+        except MediaError as error:
+            message = error.message.removeprefix(f"{printable(source)}: ")
+            return "failed", f"{message} ({type(error).__name__})"
+        return "stale", "the video could not be read then, and can be now"
 
     def _caption_key(
         self, scan: str, document: Glance, source: Path | None, transcript: str | None
@@ -140,18 +155,6 @@ def source_of(document: Glance) -> Path | None:
         return Path(name) if name and "\0" not in name else None
     except (TypeError, ValueError):
         return None
-
-
-def _never_read(document: Glance, source: Path | None) -> tuple[State, str]:
-    """Of a file that could not even be read for its fingerprint: a run tries each time."""
-    if source is None or not os.path.lexists(source):
-        return "failed", _problems(document)
-    try:
-        fingerprint(source, full=False)
-    except MediaError as error:
-        message = error.message.removeprefix(f"{printable(source)}: ")
-        return "failed", f"{message} ({type(error).__name__})"
-    return "stale", "the video could not be read then, and can be now"
 
 
 def _problems(document: Glance) -> str:

@@ -78,7 +78,7 @@ def _look(sources: Sequence[SourceFile], settings: Settings, reporter: Reporter)
     seconds = _LOOK_SECONDS * len(plans)
     reporter.note(f"looking for scenes in {counted(len(plans), 'video')}")
     scan = look_into(plans, _LOOK_SECONDS, seconds, model, workers, quiet, reporter)
-    for sampled in scan.sampled.values():
+    for _, sampled in sorted(scan.sampled.items()):  # not as they ended: the seed alone decides
         if sampled.record is None or not sampled.record.scenes:
             continue
         video, source = sampled.video, sampled.video.plan.source

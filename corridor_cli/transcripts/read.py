@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from html import unescape
 from typing import TypeGuard
 
 from corridor_cli.errors import TranscriptError
@@ -18,6 +20,15 @@ from corridor_cli.records import SpokenLine
 from corridor_cli.transcripts.find import TranscriptSource, mark_of, read_bytes
 
 _HEARD_SECONDS = 1.0
+
+# Each ends where the next one of its kind may begin, so none looks at a character twice.
+_TAG = re.compile(r"< */? *[a-zA-Z][^<>]*>")
+_OVERRIDE = re.compile(r"\{\\[^{}]*\}")
+_BREAK = re.compile(r"\\[hnN]")
+_BLANK_LINES = re.compile(r"\n{3,}")
+# When a word is said: two in a line would pass for the times of a cue.
+_WORD_TIME = re.compile(r"<[\d:.]+>")
+
 _HINT = "Save it as SubRip, WebVTT or Whisper's JSON, in UTF-8."
 
 
@@ -64,16 +75,28 @@ def _is_heard(line: SpokenLine, start: float, end: float) -> bool:
 def _from_subtitles(text: str, kind: str, name: str) -> Iterator[SpokenLine]:
     import pysubs2
 
+    if kind == "vtt":
+        text = _WORD_TIME.sub("", text)
+    text = _BLANK_LINES.sub("\n\n", text)
     try:
-        cues = pysubs2.SSAFile.from_string(text, format_=kind)
+        # Tags are taken out below: the library's ways take the square of an unclosed one's length.
+        cues = pysubs2.SSAFile.from_string(text, format_=kind, keep_html_tags=True)
     except Exception as error:
         raise TranscriptError(f"{name}: cannot be understood ({error})", hint=_HINT) from error
-    if not len(cues) and text.strip().upper() not in ("", "WEBVTT"):
+    is_empty = not text.strip() or (kind == "vtt" and text.startswith("WEBVTT") and "-->" not in text)
+    if not len(cues) and not is_empty:
         raise TranscriptError(f"{name}: has no line with a time", hint=_HINT)
     for cue in cues:
-        said = " ".join(cue.plaintext.split())
+        said = _plain(cue.text, kind)
         if said and not cue.is_comment and cue.end >= cue.start:
             yield SpokenLine(cue.start / 1000, cue.end / 1000, said)
+
+
+def _plain(text: str, kind: str) -> str:
+    """A cue's text without tags, in one line."""
+    text = _TAG.sub("", _OVERRIDE.sub("", text))
+    text = unescape(text) if kind == "vtt" else text
+    return " ".join(_BREAK.sub(" ", text).split())
 
 
 def _from_json(text: str, name: str) -> Iterator[SpokenLine]:
@@ -107,6 +130,6 @@ def _is_time(value: object) -> TypeGuard[float]:
 def _decoded(data: bytes, name: str) -> str:
     encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
-        return data.decode(encoding).replace("\0", "")
+        return data.decode(encoding).replace("\0", "").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise TranscriptError(f"{name}: is not UTF-8 (byte {error.start})", hint=_HINT) from error

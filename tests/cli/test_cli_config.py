@@ -12,7 +12,7 @@ from corridor_cli.config import load_settings, packaged_file
 from corridor_cli.errors import ExitCode
 from corridor_cli.settings import Settings
 
-TRICKY = 'It\'s: "a" #1 [b] {c} *d\n  é \\ end  '
+TRICKY = 'It\'s: "a" #1 [b] {{c}} *d\n  é \\ end  '
 
 
 @pytest.fixture(autouse=True)

@@ -232,6 +232,7 @@ def test_a_folder_that_cannot_be_listed_is_a_problem(tmp_path: Path, monkeypatch
     assert "locked: may not be read" in found.problems[0].error.message
 
 
+@pytest.mark.alone
 def test_a_thousand_files_are_found_quickly(tmp_path: Path) -> None:
     for i in range(1000):
         touch(tmp_path / f"in/{i % 20}/v{i}.mp4")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +106,27 @@ def test_what_is_said_stands_in_its_scenes_and_counts(videos: Path, tmp_path: Pa
     assert captioned(source, tmp_path / "out", *echo_options(), *said) == told, "mended"
 
 
+def test_what_cannot_be_read_beside_a_video_stays_a_failure_until_it_can(
+    videos: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "in"
+    (source / "a.srt").mkdir(parents=True)
+    (source / "a.mp4").write_bytes((videos / "a.mp4").read_bytes())
+    said = [*echo_options(), *asked(transcripts="beside")]
+    code, _, _ = run("run", source, tmp_path / "out", *said)
+    (error,) = documents(tmp_path / "out")["a.mp4.failed.json"]["errors"]
+    assert (code, error["stage"], error["type"]) == (4, "transcript", "TranscriptError")
+    found = run("status", tmp_path / "out")[1]
+    assert "1 failed" in found
+    assert "is no regular file" in found
+    (source / "a.srt").rmdir()
+    assert "1 stale" in run("status", tmp_path / "out")[1]
+    cuts = [*echo_options(), "--cuts", str(tmp_path / "cuts")]
+    (tmp_path / "cuts").mkdir()
+    run("run", source, tmp_path / "out", *cuts)
+    assert "1 failed" in run("status", tmp_path / "out")[1]
+
+
 def test_a_name_in_the_prompt_counts_and_is_filled_in(videos: Path, tmp_path: Path) -> None:
     source = tmp_path / "in"
     source.mkdir()
@@ -194,4 +214,4 @@ def test_fields_come_from_json(videos: Path, tmp_path: Path) -> None:
         for scene in document["scenes"]:
             assert text_of(scene)
             assert isinstance(scene["attributes"]["tags"], list)
-    assert "json" in json.dumps([document["provenance"]["prompt"]["format"] for document in found.values()])
+    assert {document["provenance"]["prompt"]["format"] for document in found.values()} == {"json"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from string import ascii_lowercase
 
 import torch
 from ctranslate2.converters.transformers import WhisperLoader
@@ -13,6 +14,7 @@ from transformers.models.whisper.tokenization_whisper import LANGUAGES
 
 _HIDDEN = 64
 _NUM_TIMES = 1501
+_LATEST_TIME = 100
 
 
 def make_model(folder: Path) -> Path:
@@ -37,6 +39,7 @@ def make_model(folder: Path) -> Path:
     )
     torch.manual_seed(1)
     model = WhisperForConditionalGeneration(config)
+    _keep_to_letters(model, tokenizer)
     told = model.generation_config
     told.alignment_heads = [[0, 0]]
     told.lang_to_id = {f"<|{code}|>": tokenizer.token_to_id(f"<|{code}|>") for code in LANGUAGES}
@@ -51,6 +54,22 @@ def make_model(folder: Path) -> Path:
     spec.save(str(folder))
     (folder / "preprocessor_config.json").write_text(json.dumps({"feature_size": 80, "sampling_rate": 16000}))
     return folder
+
+
+def _keep_to_letters(model: WhisperForConditionalGeneration, tokenizer: Tokenizer) -> None:
+    """Of all bytes only a to z are ever likely, and of all times those of the first two seconds: what is heard
+    can be read, and lies within what was recorded, every time."""
+    vocabulary = tokenizer.get_vocab()
+    first_time = vocabulary["<|0.00|>"]
+    unreadable = [
+        number for text, number in vocabulary.items() if len(text) == 1 and text not in ascii_lowercase
+    ]
+    unreadable += range(first_time + _LATEST_TIME, first_time + _NUM_TIMES)
+    decoder = model.model.decoder
+    with torch.no_grad():
+        decoder.layer_norm.weight[0], decoder.layer_norm.bias[0] = 0.0, 10.0
+        decoder.embed_tokens.weight[:, 0] = 0.0
+        decoder.embed_tokens.weight[unreadable, 0] = -10.0
 
 
 def _tokenizer() -> Tokenizer:
