@@ -57,8 +57,8 @@ def make_model(folder: Path) -> Path:
 
 
 def _keep_to_letters(model: WhisperForConditionalGeneration, tokenizer: Tokenizer) -> None:
-    """Of all bytes only a to z are ever likely, and of all times those of the first two seconds: what is heard
-    can be read, and lies within what was recorded, every time."""
+    """Of all bytes only a to z are ever likely, and of all times those of the first two seconds: so what is
+    heard can be read, and lies within what was recorded, every time."""
     vocabulary = tokenizer.get_vocab()
     first_time = vocabulary["<|0.00|>"]
     unreadable = [
