@@ -137,7 +137,8 @@ def _in_words(annotation: Any) -> str:
         items = get_args(base)[0]
         return f"a list of {_in_words(items)}" if get_origin(items) is Literal else "a list of texts"
     if get_origin(base) is dict:
-        return "a mapping of names to texts, numbers, true or false"
+        values = "texts" if get_args(base)[1] is str else "texts, numbers, true or false"
+        return f"a mapping of names to {values}"
     return _TYPES_IN_WORDS[base] + _range_in_words(limits)
 
 

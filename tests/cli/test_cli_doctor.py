@@ -90,7 +90,8 @@ def test_children_that_give_no_answer_are_rows_on_a_page_of_80_columns(quick: Do
     assert exit_code_of(rows) == ExitCode.MODEL
     pyav, torch = row_of(rows, "pyav"), [row for row in rows if row.group == "devices"]
     assert (pyav.status, pyav.exit_code) == ("problem", ExitCode.MODEL)
-    assert pyav.found == "gave no answer within 0.01 s, at: its start"
+    # How far it came in that time, and in what it takes to end it, is the machine's affair.
+    assert pyav.found.startswith("gave no answer within 0.01 s, at: ")
     assert [row.found for row in torch] == ["loading it gave no answer within 0.01 s"]
     for name in ("decord", "torchcodec"):
         assert row_of(rows, name, "readers").found in (

@@ -26,6 +26,7 @@ pytest.importorskip("faster_whisper")
 from whisper_model import make_model
 
 RATE = 16000
+PITCHES = (90, 130, 170, 220)
 
 
 @pytest.fixture(scope="module")
@@ -35,13 +36,14 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a video that hums like a voice, one that is silent, one without sound, and a text."""
+    """A folder with videos that hum like voices, one that is silent, one without sound, and a text."""
     folder = tmp_path_factory.mktemp("videos")
     (folder / "day 1").mkdir()
     time = np.arange(4 * RATE) / RATE
     syllables = np.sin(2 * np.pi * 2.5 * time) > 0
-    voice = sum(np.sin(2 * np.pi * 130 * harmonic * time) / harmonic for harmonic in range(1, 20))
-    draw(folder / "day 1" / "voice.mp4", voice * syllables / 4)
+    for pitch in PITCHES:
+        voice = sum(np.sin(2 * np.pi * pitch * harmonic * time) / harmonic for harmonic in range(1, 20))
+        draw(folder / "day 1" / f"voice {pitch}.mp4", voice * syllables / 4)
     draw(folder / "silent.mp4", np.zeros(2 * RATE))
     clips.draw("h264.mp4", folder)
     (folder / "text.mp4").write_text("no video")
@@ -74,14 +76,16 @@ def test_each_video_gets_a_file_where_runs_look_for_it(
     assert found["text.mp4"]["error"]["type"]
     assert found["silent.mp4"]["lines"] == found["h264.mp4"]["lines"] == 0
     assert (said / "silent.srt").read_bytes() == b""
-    voice = found["day 1/voice.mp4"]
-    assert voice["lines"] > 0, "its detector of voices takes the hum for one"
-    assert voice["language"] == "en"
-    source = TranscriptFiles(str(said)).of(sounds / "day 1" / "voice.mp4", "day 1/voice.mp4")
-    assert source is not None
-    lines = load_transcript(source).lines
-    assert len(lines) == voice["lines"]
-    assert all(0 <= line.start <= line.end <= 4.2 for line in lines)
+    voices = {name: found[name] for name in (f"day 1/voice {pitch}.mp4" for pitch in PITCHES)}
+    # Which nonsense is heard hangs on the last digits of a machine's arithmetic, and now and then it is none.
+    assert any(voice["lines"] > 0 for voice in voices.values())
+    for name, voice in voices.items():
+        assert voice["language"] == ("en" if voice["lines"] else None)
+        source = TranscriptFiles(str(said)).of(sounds / name, name)
+        assert source is not None
+        lines = load_transcript(source).lines
+        assert len(lines) == voice["lines"]
+        assert all(0 <= line.start <= line.end <= 4.2 for line in lines)
 
 
 def test_what_is_there_is_kept_unless_it_is_asked_for_again(

@@ -64,6 +64,7 @@ def _keep_to_letters(model: WhisperForConditionalGeneration, tokenizer: Tokenize
     unreadable = [
         number for text, number in vocabulary.items() if len(text) == 1 and text not in ascii_lowercase
     ]
+    unreadable.append(vocabulary["<|nospeech|>"])  # else what it is unsure of is left out, now and then
     unreadable += range(first_time + _LATEST_TIME, first_time + _NUM_TIMES)
     decoder = model.model.decoder
     with torch.no_grad():
