@@ -28,7 +28,7 @@ from corridor_cli.timeline.scan_record import ScanRecord
 from corridor_cli.timeline.schema import Timeline
 from corridor_cli.timeline.source import SourceFacts
 
-NUM_SCENES = 8
+NUM_SCENES = 7  # 20 KB
 VIDEOS_IN_A_FOLDER = 100
 FRAME = Fraction(1001, 24000)
 SCENE_FRAMES = 96
