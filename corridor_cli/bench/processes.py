@@ -92,7 +92,7 @@ def cpu_mhz() -> float | None:
     """Frequency of the processors, on average."""
     try:
         frequency = psutil.cpu_freq()
-    except (OSError, NotImplementedError, RuntimeError):  # psutil's words for a system that does not tell
+    except (OSError, RuntimeError):  # psutil's words for a system that does not tell
         return None
     return float(frequency.current) if frequency and frequency.current else None
 

@@ -23,7 +23,6 @@ FullGrid = Annotated[
     bool, typer.Option("--full-grid", help="Cross all lists; else one at a time around the first values.")
 ]
 NoLoop = Annotated[bool, typer.Option("--no-loop", help="Leave out transformers' own one-by-one loop.")]
-Engine = Annotated[str | None, typer.Option(metavar="local|generic|echo", help="What runs the model.")]
 Repeats = Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="Repeats of each point.")]
 Warmup = Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="Batches before the first repeat.")]
 Seconds = Annotated[

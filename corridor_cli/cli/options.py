@@ -25,6 +25,10 @@ Model = Annotated[
     str | None, typer.Option(metavar="MODEL", help="Hugging Face id, local folder, or tiny (bundled).")
 ]
 Device = Annotated[str | None, typer.Option(metavar="auto|cpu|cuda[:N]", help="Where the model runs.")]
+Engine = Annotated[
+    str | None,
+    typer.Option(metavar="local|generic|echo", help="What runs the model; echo makes captions up."),
+]
 LoadFormat = Annotated[
     str | None, typer.Option(metavar="auto|dummy", help="The model's weights, or random ones to measure.")
 ]

@@ -17,6 +17,7 @@ from corridor_cli.cli.options import (
     ConfigFile,
     Cuts,
     Device,
+    Engine,
     Exclude,
     FailFast,
     Include,
@@ -69,10 +70,7 @@ def run(
     model: Model = None,
     load_format: LoadFormat = None,
     preset: Preset = None,
-    engine: Annotated[
-        str | None,
-        typer.Option(metavar="local|generic|echo", help="What runs the model; echo makes captions up."),
-    ] = None,
+    engine: Engine = None,
     device: Device = None,
     batch_size: Annotated[
         str | None, typer.Option(metavar="auto|N", help="Requests that run together.")

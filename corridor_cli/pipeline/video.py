@@ -156,9 +156,9 @@ class VideoWork:
         if self.plan.is_by_scene:
             return self.captions.get((scene, None))
         assert self.record is not None
-        roles = [pick.role for pick in self.record.picks[scene]]
-        role = Role.REPRESENTATIVE if Role.REPRESENTATIVE in roles else roles[0]
-        return self.captions.get((scene, self.record.original(scene, role)))
+        if all(pick.role is not Role.REPRESENTATIVE for pick in self.record.picks[scene]):
+            return None  # as in the document
+        return self.captions.get((scene, self.record.original(scene, Role.REPRESENTATIVE)))
 
     def said_in(self, scene: Scene) -> str | None:
         """What is said during a scene; None where nothing is, or nobody wrote it down."""

@@ -169,7 +169,7 @@ def test_int8_takes_what_is_exact_and_quick(
     monkeypatch: pytest.MonkeyPatch, has_vnni: bool, has_fbgemm: bool, kind: type
 ) -> None:
     if (has_fbgemm and not has_fbgemm_int8()) or (has_vnni and not has_onednn_int8()):
-        pytest.skip("this machine or torch lacks it")
+        pytest.skip(f"{kind.__name__} needs what this processor, or this torch, has not")
     monkeypatch.setattr(choose_linear, "has_onednn_int8", lambda: has_vnni)
     monkeypatch.setattr(choose_linear, "has_fbgemm_int8", lambda: has_fbgemm)
     assert type(make_linear(torch.ones(32, 32), kind="int8")) is kind

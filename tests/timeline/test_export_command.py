@@ -182,11 +182,16 @@ def test_a_folder_without_timelines_ends_with_4(tmp_path: Path, capsys: Captured
     assert export(tmp_path / "nowhere", "srt") == ExitCode.USAGE
 
 
-def test_a_folder_that_cannot_be_written_ends_with_6(output: Path, capsys: Captured) -> None:
+def test_an_export_that_cannot_be_looked_at_ends_with_6(output: Path, capsys: Captured) -> None:
     assert export(output, "srt") == ExitCode.OK
     (output / "b.mp4.vtt").mkdir()
     assert export(output, "vtt") == ExitCode.STORAGE
     assert "Cannot read" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_ends_with_6(output: Path, capsys: Captured) -> None:
+    assert export(output, "srt") == ExitCode.OK
+    (output / "b.mp4.vtt").mkdir()
     if os.geteuid() == 0 and subprocess.run(["unshare", "-m", "true"], check=False).returncode:
         pytest.skip("neither permissions nor mounts can make a folder read-only here")
     mount = f"mount --bind '{output}' '{output}' && mount -o remount,bind,ro '{output}' && "

@@ -72,7 +72,9 @@ class SearchIndex:
             with self._lock():
                 # Whoever had the lock may have read what is newer than our stamps.
                 return self._ask_updated(stamps_below(self._layout.root), question)
-        except (OSError, NotImplementedError, Timeout, sqlite3.OperationalError) as error:
+        # A full or read-only disk, a search that holds the lock for long, a file system that has none
+        # (filelock's NotImplementedError): the question is answered all the same, and why slower is told.
+        except (OSError, NotImplementedError, sqlite3.OperationalError) as error:
             self._tell(f"{printable(self._path)} cannot be written ({error}): a temporary copy is searched")
             return self._ask_temporary(stamps, question)
 
