@@ -26,9 +26,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from scenes_set.files import Recipe, draw, read_labels, recipes
 
 from corridor_cli.media.open_reader import open_reader
-from corridor_cli.scenes.looks import LookMaker
 from corridor_cli.scenes.mixture_terms import FEATURES, MAX_DEVIATION, TERMS, Numbers, terms_of
-from corridor_cli.scenes.mixture_windows import MixtureWindow, WindowMeter
+from corridor_cli.scenes.mixture_windows import MixtureWindow, windows_of
 from corridor_cli.settings import DecodeSettings
 
 WEIGHTS_FILE = Path(__file__).parents[1] / "corridor_cli" / "scenes" / "mixture_weights.py"
@@ -57,15 +56,13 @@ def measure(recipe: Recipe, folder: Path, videos: Path | None) -> tuple[Numbers,
     """The features of all windows of a file that are or are not dissolves: (n, 17), and 1 or 0: (n)."""
     path = draw(recipe, folder, videos)
     labels = [each for each in read_labels(path)["labels"] if each["kind"] != "cut"]
-    looks, meter = LookMaker(), WindowMeter()
     features, answers = [], []
     with closing(open_reader(path, DecodeSettings(reader="pyav"), for_picks=False)) as reader:
-        for frame in reader.read_frames():
-            for window in meter.push(looks.look_at([frame])[0]) or []:
-                answer = answer_of(window, labels)
-                if answer is not None:
-                    features.append(window.features)
-                    answers.append(answer)
+        for window in windows_of(reader.read_frames()):
+            answer = answer_of(window, labels)
+            if answer is not None:
+                features.append(window.features)
+                answers.append(answer)
     return np.array(features).reshape(-1, len(FEATURES)), np.array(answers, np.float64)
 
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Literal
 from corridor_cli.records import Transition
 from corridor_cli.scenes.detectors.base import Detector, Look, SceneStart
 from corridor_cli.scenes.mixtures import Mixture, MixtureFinder
-from corridor_cli.scenes.transitions import Blend, Instant, TransitionFinder
+from corridor_cli.scenes.thumb_rows import Instant, ThumbRows
+from corridor_cli.scenes.transitions import Blend, TransitionFinder
 
 if TYPE_CHECKING:
     from corridor_cli.scenes.marks import Marks
@@ -30,13 +31,18 @@ WAIT_FOR_FADE_IN = MAX_HOLD + Fraction(1, 2)
 class BoundaryFinder:
     """Feeds a detector and, if given, a transition finder, and settles what they find, in order.
 
-    `marks` holds the frame times of the open scene; its owner fills it before each push.
+    `marks` holds the frame times of the open scene, `rows` the thumbs; their owner fills them before each push.
     """
 
     _seeks_mixtures = True
 
     def __init__(
-        self, detector: Detector, blends: TransitionFinder | None, min_scene: Fraction, marks: Marks
+        self,
+        detector: Detector,
+        blends: TransitionFinder | None,
+        min_scene: Fraction,
+        marks: Marks,
+        rows: ThumbRows | None,
     ) -> None:
         self.transitions: list[Transition] = []
         self._detector = detector
@@ -46,7 +52,7 @@ class BoundaryFinder:
         self._cuts: deque[SceneStart] = deque()
         self._fade_out: Blend | None = None
         self._last_blend = (-1, -1)
-        self._mixtures = MixtureFinder() if blends is not None and self._seeks_mixtures else None
+        self._mixtures = MixtureFinder(rows) if rows is not None and self._seeks_mixtures else None
         self._waiting: deque[Mixture] = deque()
         self._last = SceneStart(0, Fraction(0), "start")
 

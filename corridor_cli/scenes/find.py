@@ -24,6 +24,7 @@ from corridor_cli.scenes.picking import PickedScanFrame, pick_frames
 from corridor_cli.scenes.scores import ScoreLog
 from corridor_cli.scenes.sparse import SparseDetector, SparseTransitionFinder
 from corridor_cli.scenes.split import split_target
+from corridor_cli.scenes.thumb_rows import MAX_BLOCK, ThumbRows
 from corridor_cli.scenes.transitions import TransitionFinder
 
 if TYPE_CHECKING:
@@ -70,15 +71,19 @@ class SceneFinder:
         blends = SparseTransitionFinder if is_sparse else TransitionFinder
         self._store = PinnedStore(self._inset) if is_given else CandidateStore(self._inset)
         self._given = self._given_detector(cuts) if is_given else None
+        self._rows = ThumbRows() if scenes.transitions and (is_ours or is_given) else None
         make_detector = partial(choose_detector, scenes, scores, info)
         self._boundaries = (GivenBoundaries if is_given else BoundaryFinder)(
             self._given or (SparseDetector(make_detector) if is_sparse else make_detector()),
-            blends(scores) if scenes.transitions and (is_ours or is_given) else None,
+            blends(self._rows, scores) if self._rows is not None else None,
             exact_seconds(min_scene_seconds(scenes)) if is_ours else Fraction(0),
             self._marks,
+            self._rows,
         )
         self._looks = LookMaker()
         self._open = SceneStart(0, Fraction(0), "start")
+        # From here on the open scene is long enough to be split.
+        self._split_from = None if self._max_scene is None else 2 * self._max_scene
         self._newest: SceneStart | None = None
         self._num_pushed = 0
         self._num_scenes = 0
@@ -108,7 +113,14 @@ class SceneFinder:
 
     def push(self, frames: Sequence[ScanFrame]) -> list[FoundScene]:
         """The scenes which these frames, one or more, settle, in order."""
-        return [scene for look in self._looks.look_at(frames) for scene in self._take(look)]
+        found: list[FoundScene] = []
+        for first in range(0, len(frames), MAX_BLOCK):
+            looks = self._looks.look_at(frames[first : first + MAX_BLOCK])
+            if self._rows is not None:
+                self._rows.extend(looks)
+            for look in looks:
+                found += self._take(look)
+        return found
 
     def _take(self, look: Look) -> list[FoundScene]:
         index, time = look.frame_index, look.time
@@ -123,7 +135,9 @@ class SceneFinder:
         self._store.push(Candidate(look.frame, index, time, look.thumb, self._num_pushed))
         self._num_pushed += 1
         found = self._advance(self._boundaries.push(look))
-        return found + self._split_open(self._boundaries.settled)
+        if self._split_from is not None and time >= self._split_from:
+            found += self._split_open(self._boundaries.settled)
+        return found
 
     def finish(self, end: Fraction) -> list[FoundScene]:
         """The scenes still open. `end` is the end of the last frame; without frames there is no scene."""
@@ -154,9 +168,6 @@ class SceneFinder:
 
     def _split_open(self, settled: int) -> list[FoundScene]:
         found: list[FoundScene] = []
-        assert self._newest is not None, "no frame was pushed"
-        if self._max_scene is None or self._newest.time - self._open.time < 2 * self._max_scene:
-            return found
         until = self._marks.time_of(settled)
         while True:
             target = split_target(self._open.time, until, self._max_scene, is_end_known=False)
@@ -210,5 +221,6 @@ class SceneFinder:
 
     def _restart(self, start: SceneStart) -> None:
         self._open = start
+        self._split_from = None if self._max_scene is None else start.time + 2 * self._max_scene
         self._store.drop_before(start.frame_index, start.time, is_split=start.boundary == "split")
         self._marks.drop_before(start.frame_index)

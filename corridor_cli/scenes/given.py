@@ -14,7 +14,7 @@ from corridor_cli.scenes.candidates import Candidate, CandidateStore
 
 if TYPE_CHECKING:
     from corridor_cli.scenes.detectors.base import Look, SceneStart
-    from corridor_cli.scenes.transitions import Instant
+    from corridor_cli.scenes.thumb_rows import Instant
 
 # As long as the detector adaptive takes to decide: a short dissolve around the cut is seen by then, a long
 # one is being seen, and the candidates at the end of the scene are still held.

@@ -9,13 +9,16 @@ change, and whether the last one is the first one seen from elsewhere.
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from corridor_cli.scenes.blend_kinds import MAX_CORRELATION, correlation
 from corridor_cli.scenes.detectors.base import Look
+from corridor_cli.scenes.looks import LookMaker
 from corridor_cli.scenes.mixture_measures import (
     PLANE_WEIGHTS,
     beside_the_line,
@@ -28,8 +31,11 @@ from corridor_cli.scenes.mixture_measures import (
     textures,
 )
 from corridor_cli.scenes.mixture_terms import Numbers
-from corridor_cli.scenes.thumbs import HEIGHT, WIDTH, Thumb
-from corridor_cli.scenes.transitions import MIN_SPACING, Instant
+from corridor_cli.scenes.thumb_rows import Instant, ThumbRows
+from corridor_cli.scenes.thumbs import HEIGHT, WIDTH
+
+if TYPE_CHECKING:
+    from corridor_cli.records import ScanFrame
 
 # In thumbs: 0.4 to 1.6 s at 25 frames/s.
 LENGTHS = (40, 28, 20, 14, 10)
@@ -43,8 +49,6 @@ MAX_MISFIT = 0.15
 MAX_JUMP = 0.4
 MAX_RESIDUAL = 0.4
 
-_NUM_KEPT = LENGTHS[0] + 1
-_CAPACITY = 3 * _NUM_KEPT
 _PLANE_SIZE = HEIGHT * WIDTH
 _LENGTHS = np.array(LENGTHS)
 
@@ -59,101 +63,104 @@ class MixtureWindow:
     features: Numbers = field(repr=False)
 
 
-class WindowMeter:
-    """Measures the windows that end with the newest thumb; keeps 41 to 123 thumbs."""
+def windows_of(frames: Iterable[ScanFrame]) -> Iterator[MixtureWindow]:
+    """All windows of these frames, as a scan measures them: what the weights are chosen by."""
+    looks, rows = LookMaker(), ThumbRows()
+    meter = WindowMeter(rows)
+    for frame in frames:
+        [look] = looks.look_at([frame])
+        rows.extend([look])
+        yield from meter.push(look) or []
 
-    def __init__(self) -> None:
-        self._rows = Rows()
-        self._instants: deque[Instant] = deque(maxlen=_NUM_KEPT)
-        self._last_index = -1
-        self._is_odd = False
+
+class WindowMeter:
+    """Measures the windows that end with the newest of the `rows`, which their owner fills before each
+    push."""
+
+    def __init__(self, rows: ThumbRows) -> None:
+        self._rows = rows
+        self._contrasts = Contrasts(rows)
+        self._newest = 0
 
     @property
     def oldest(self) -> int:
         """The first frame in which a window measured later may begin."""
-        return self._instants[0].frame_index if self._instants else 0
+        at = self._rows.at(self._newest)
+        if not self._rows.instants:
+            return 0
+        return self._rows.instants[at - min(int(self._rows.reach[at]), LENGTHS[0])].frame_index
 
     def push(self, look: Look, first: int = 0) -> list[MixtureWindow] | None:
         """The windows from the frame `first` on that end here; None where this frame is not looked at."""
-        if look.frame_index > self._last_index + 1:
-            # In a keyframe scan frames are left out, and no window leads over a step.
-            self._rows.clear()
-            self._instants.clear()
-        self._last_index = look.frame_index
-        if self._instants and look.time - self._instants[-1].time < MIN_SPACING:
+        number = self._rows.number_of(look)
+        if number is None:
             return None
-        self._rows.push(look.thumb)
-        self._instants.append(Instant(look.frame_index, look.time, look.thumb))
+        self._newest = number
         # As for blends, every second window shows all there is.
-        self._is_odd = not self._is_odd
-        if self._is_odd:
+        if not number % 2:
             return None
         found: list[MixtureWindow] = []
-        for length in self._rows.windows():
-            start = self._instants[-1 - length]
-            features = self._rows.features(length) if start.frame_index >= first else None
+        at, instants = self._rows.at(number), self._rows.instants
+        for length in self._contrasts.windows(number):
+            start = instants[at - length]
+            features = self._contrasts.features(at, length) if start.frame_index >= first else None
             if features is not None:
-                middle = self._instants[length // 2 - length - 1]
-                found.append(MixtureWindow(start, middle, self._instants[-1], features))
+                found.append(
+                    MixtureWindow(start, instants[at - length + length // 2], instants[at], features)
+                )
         return found
 
 
-class Rows:
-    """The newest thumbs as rows of whole numbers, with the mean and variance of each and its step."""
+class Contrasts:
+    """The mean and variance of each of the `rows` and its step, and the windows in which contrast sags."""
 
-    def __init__(self) -> None:
-        self._rows = np.zeros((_CAPACITY, 3 * _PLANE_SIZE), np.float64)
+    def __init__(self, rows: ThumbRows) -> None:
+        self._rows = rows
         # Variance, step since the row before, texture, three means; in levels and their squares.
-        self._facts = np.zeros((_CAPACITY, 6), np.float64)
-        self.count = self._num_measured = 0
+        self._facts = rows.beside(6)
+        self._num_measured = 0
+        self._windows: dict[int, list[int]] = {}
 
-    def push(self, thumb: Thumb) -> None:
-        """Take the next thumb."""
-        if self.count == len(self._rows):
-            self._rows[:_NUM_KEPT] = self._rows[-_NUM_KEPT:]
+    def windows(self, number: int) -> list[int]:
+        """The lengths of the windows ending with this row in which contrast sags as a mixture's might."""
+        if self._num_measured < self._rows.end:
             self._measure()
-            self._facts[:_NUM_KEPT] = self._facts[-_NUM_KEPT:]
-            self.count = self._num_measured = _NUM_KEPT
-        self._rows[self.count] = thumb.reshape(-1)
-        self.count += 1
-
-    def clear(self) -> None:
-        """Forget all."""
-        self.count = self._num_measured = 0
+        return self._windows.get(number, [])
 
     def _measure(self) -> None:
-        """The facts of the rows pushed since the last time: of two in one go for little more than of one."""
-        first, end = self._num_measured, self.count
-        rows, facts = self._rows[first:end], self._facts[first:end]
+        """The facts of the rows that are new, and their windows."""
+        first, end = self._rows.at(self._num_measured), self._rows.at(self._rows.end)
+        rows, facts = self._rows.values[first:end], self._facts[first:end]
         # Before the first row there is none: it is compared with itself.
-        before = self._rows[max(first - 1, 0) : end - 1] if first else np.concatenate([rows[:1], rows[:-1]])
+        before = self._rows.values[first - 1 : end - 1] if first else np.concatenate([rows[:1], rows[:-1]])
         planes = rows.reshape(len(rows), 3, -1)
         facts[:, 3:], facts[:, 0] = moments(planes)
         facts[:, 1] = mean_squares((rows - before).reshape(len(rows), 3, -1))
         facts[:, 2] = textures(planes[:, 0].reshape(-1, HEIGHT, WIDTH))
-        self._num_measured = end
+        self._windows = {}
+        may_sag = self._may_sag(np.arange(first, end))
+        for place in np.flatnonzero(may_sag.any(axis=1)).tolist():
+            self._windows[self._num_measured + place] = _LENGTHS[may_sag[place]].tolist()
+        self._num_measured = self._rows.end
 
-    def windows(self) -> list[int]:
-        """The lengths of the windows ending here in which contrast sags as a mixture's might."""
-        self._measure()
-        lengths = _LENGTHS[self.count > _LENGTHS]
-        if not len(lengths):
-            return []
-        now = self.count - 1
+    def _may_sag(self, ends: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """(n, 5): whether contrast sags in the windows that end with these rows."""
         variance = self._facts[:, 0]
-        ends = (variance[now - lengths] + variance[now]) / 2
-        may_sag = (variance[now - lengths // 2] <= (1 - MIN_LOSS) * ends) & (
-            variance[now - lengths] >= MIN_VARIANCE
+        starts = np.maximum(ends[:, None] - _LENGTHS, 0)
+        middles = np.maximum(ends[:, None] - _LENGTHS // 2, 0)
+        least = np.minimum(variance[starts], variance[ends][:, None])
+        line = (variance[starts] + variance[ends][:, None]) / 2
+        result: NDArray[np.bool_] = (
+            (self._rows.reach[ends][:, None] >= _LENGTHS)
+            & (variance[middles] <= (1 - MIN_LOSS) * line)
+            & (least >= MIN_VARIANCE)
         )
-        if variance[now] < MIN_VARIANCE or not may_sag.any():
-            return []
-        found: list[int] = lengths[may_sag].tolist()
-        return found
+        return result
 
-    def features(self, length: int) -> Numbers | None:
-        """What is measured of the window of so many steps that ends here; None where it can be no mixture."""
-        now = self.count - 1
-        rows, facts = self._rows[now - length : now + 1], self._facts[now - length : now + 1]
+    def features(self, now: int, length: int) -> Numbers | None:
+        """What is measured of the window of so many steps that ends with the row which lies at `now`; None
+        where it can be no mixture."""
+        rows, facts = self._rows.values[now - length : now + 1], self._facts[now - length : now + 1]
         way = rows[-1] - rows[0]
         full = float(mean_squares(way.reshape(1, 3, -1))[0])
         if full < MIN_DIFFERENCE:
@@ -200,5 +207,5 @@ class Rows:
         )
 
     def _part_sag(self, start: int, end: int) -> float:
-        way = (self._rows[end] - self._rows[start]).reshape(1, 3, -1)
+        way = (self._rows.values[end] - self._rows.values[start]).reshape(1, 3, -1)
         return sag_of(self._facts[start : end + 1, 0], max(float(moments(way)[1][0]), 1.0))[0]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from corridor_cli.scenes.detectors.base import Look
 from corridor_cli.scenes.mixture_chance import chance
 from corridor_cli.scenes.mixture_windows import WindowMeter
-from corridor_cli.scenes.transitions import Instant
+from corridor_cli.scenes.thumb_rows import Instant, ThumbRows
 
 MIN_CHANCE = 0.97
 # So many windows in a row without a likely one.
@@ -25,10 +25,10 @@ class Mixture:
 
 
 class MixtureFinder:
-    """Finds mixtures in one pass over thumbs; keeps no more of them than its meter."""
+    """Finds mixtures in one pass over `rows`, which their owner fills before each push."""
 
-    def __init__(self) -> None:
-        self._meter = WindowMeter()
+    def __init__(self, rows: ThumbRows) -> None:
+        self._meter = WindowMeter(rows)
         self._open: Mixture | None = None
         self._closed_at = 0
         self._num_without = 0

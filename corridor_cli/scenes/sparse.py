@@ -13,6 +13,7 @@ from corridor_cli.scenes.blend_kinds import is_new_picture
 from corridor_cli.scenes.detectors.base import Detector, Look, SceneStart
 from corridor_cli.scenes.looks import change_score
 from corridor_cli.scenes.scores import ScoreLog
+from corridor_cli.scenes.thumb_rows import ThumbRows
 from corridor_cli.scenes.thumbs import Thumb, make_thumb
 from corridor_cli.scenes.transitions import Blend, TransitionFinder
 
@@ -71,8 +72,8 @@ class SparseDetector:
 class SparseTransitionFinder(TransitionFinder):
     """Finds blends inside runs of frames; none leads over a step."""
 
-    def __init__(self, scores: ScoreLog | None = None) -> None:
-        super().__init__(scores)
+    def __init__(self, rows: ThumbRows, scores: ScoreLog | None = None) -> None:
+        super().__init__(rows, scores)
         self._last_index = -1
 
     def push(self, look: Look) -> list[Blend]:

@@ -11,49 +11,18 @@ Which transitions open a scene is not decided here.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
-from numpy.typing import NDArray
 
 from corridor_cli.scenes.blend_kinds import Direction, classify
+from corridor_cli.scenes.blend_windows import LONGEST, BlendMeter
 from corridor_cli.scenes.detectors.base import Look
 from corridor_cli.scenes.scores import ScoreLog
-from corridor_cli.scenes.thumbs import HEIGHT, SCALE, WIDTH, Thumb
+from corridor_cli.scenes.thumb_rows import Instant, ThumbRows
 
-# (length, stride) in thumbs.
-WINDOWS = ((28, 2), (20, 2), (12, 1))
-LONGEST = 28
-MAX_RESIDUAL = 0.18
-# Two mixed frames between two pictures are steps of a third; one mixed frame (a half) is a hard cut.
-MAX_STEP = 0.36
-MAX_FALL = 0.06
-# A window may see a tenth of a slow blend only.
-MIN_WINDOW_DISTANCE = 4.0
-# Above this rate every second, third … frame is looked at, so that windows last 0.3 to 1 s.
-MIN_SPACING = Fraction(1, 40)
-EDGE_WEIGHT = 0.04
 CLOSE_AFTER = 4
 # Slower than this is a change of light (a sunset, an iris), not an edit.
 MAX_SECONDS = 6
-
-_SIZE = 3 * HEIGHT * WIDTH
-_MIN_WINDOW_SUM = MIN_WINDOW_DISTANCE * SCALE * _SIZE / 3
-# Where the windows that end with the newest thumb begin, and their middle, counted from behind it.
-_FIRSTS = np.array([num_steps + 1 for num_steps, _ in WINDOWS])
-_MIDDLES = np.array(
-    [num_steps + 1 - (num_steps // stride + 1) // 2 * stride for num_steps, stride in WINDOWS]
-)
-_CAPACITY = 4 * (LONGEST + 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Instant:
-    """A frame's place in the video, and its thumb."""
-
-    frame_index: int
-    time: Fraction
-    thumb: Thumb
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +39,17 @@ class Blend:
 
 
 class TransitionFinder:
-    """Finds blends in one pass over thumbs; keeps 28 of them, or those of the open blend, up to
-    `MAX_SECONDS`.
+    """Finds blends in one pass over `rows`, which its owner fills before each push; keeps the thumbs of 28 of
+    them, or those of the open blend, up to `MAX_SECONDS`.
     """
 
-    def __init__(self, scores: ScoreLog | None = None) -> None:
+    def __init__(self, rows: ThumbRows, scores: ScoreLog | None = None) -> None:
         self._scores = scores
-        self._ring = np.zeros((_CAPACITY, _SIZE), np.float64)
+        self._rows = rows
+        self._meter = BlendMeter(rows)
         self._instants: list[Instant] = []
-        self._filled = 0
         self._open: tuple[Instant, Instant] | None = None
         self._closed_at = 0
-        self._is_odd = False
 
     @property
     def open(self) -> tuple[Instant, Instant] | None:
@@ -99,15 +67,15 @@ class TransitionFinder:
 
     def push(self, look: Look) -> list[Blend]:
         """The blends which this frame shows to be over."""
-        if self._instants and look.time - self._instants[-1].time < MIN_SPACING:
+        number = self._rows.number_of(look)
+        if number is None:
             return []
-        self._keep(Instant(look.frame_index, look.time, look.thumb))
+        self._keep(self._rows.instants[self._rows.at(number)])
         if self._scores is not None:
-            self._scores.blended(look.frame_index, self._least_residual())
+            self._scores.blended(look.frame_index, self._meter.least_residual(number))
         found: list[Blend] = []
         # Windows overlap so much that every second one shows all there is.
-        self._is_odd = not self._is_odd
-        window = None if self._is_odd else self._widest_blend()
+        window = self._meter.widest_blend(number) if number % 2 else None
         if window is not None and self._open is not None and not _agree(self._open, window):
             found += self.close()
         if window is not None and window[0].frame_index >= self._closed_at:
@@ -138,15 +106,9 @@ class TransitionFinder:
     def forget(self) -> None:
         """Start anew: the next frame does not follow the last one."""
         self._instants.clear()
-        self._filled = self._closed_at = 0
+        self._closed_at = 0
 
     def _keep(self, instant: Instant) -> None:
-        if self._filled == _CAPACITY:
-            num_kept = LONGEST
-            self._ring[:num_kept] = self._ring[_CAPACITY - num_kept :]
-            self._filled = num_kept
-        self._ring[self._filled] = instant.thumb.reshape(-1)
-        self._filled += 1
         self._instants.append(instant)
         num_spare = len(self._instants) - LONGEST - 1
         while num_spare > 0 and not self._is_inside(self._instants[0]):
@@ -155,95 +117,6 @@ class TransitionFinder:
 
     def _is_inside(self, instant: Instant) -> bool:
         return self.open is not None and instant.frame_index >= self.open[0].frame_index
-
-    def _least_residual(self) -> float | None:
-        """Of the windows that end here, how near the one that is most like a blend comes to being one."""
-        windows = [
-            blend_residual(self._ring[self._filled - num_steps - 1 : self._filled : stride])
-            for num_steps, stride in WINDOWS
-            if len(self._instants) > num_steps
-        ]
-        return min((residual for residual in windows if residual is not None), default=None)
-
-    def _widest_blend(self) -> tuple[Instant, Instant] | None:
-        may_blend = self._windows_that_may_blend()
-        for (num_steps, stride), is_worth_it in zip(WINDOWS, may_blend, strict=True):
-            if not is_worth_it or len(self._instants) <= num_steps:
-                continue
-            weights = blend_weights(self._ring[self._filled - num_steps - 1 : self._filled : stride])
-            if weights is None:
-                continue
-            first = len(self._instants) - num_steps - 1
-            start = stride * int(np.flatnonzero(weights <= EDGE_WEIGHT)[-1])
-            end = stride * int(np.flatnonzero(weights >= 1 - EDGE_WEIGHT)[0])
-            return self._instants[first + start], self._instants[first + end]
-        return None
-
-    def _windows_that_may_blend(self) -> list[bool]:
-        """For each of the windows that end here, whether the cheap tests leave anything to be looked at.
-
-        Windows of pictures that stand still end here, those of moving ones next: a tenth of the cost of
-        `blend_weights`, for all windows at once.
-        """
-        if self._filled <= LONGEST:
-            return [True] * len(WINDOWS)
-        first = self._ring[self._filled - _FIRSTS]
-        way = self._ring[self._filled - 1] - first
-        length = np.einsum("ij,ij->i", way, way)
-        # n times the sum of squares is no less than the squared sum of what `blend_weights` asks for.
-        moves = length * _SIZE >= _MIN_WINDOW_SUM**2
-        if not moves.any():
-            return [False] * len(WINDOWS)
-        inner = self._ring[self._filled - _MIDDLES] - first
-        weight = np.einsum("ij,ij->i", inner, way)
-        square = np.einsum("ij,ij->i", inner, inner)
-        # (square / length - (weight / length)²) ≤ (2 · MAX_RESIDUAL)², without a division by 0.
-        is_between = square * length - weight**2 <= (2 * MAX_RESIDUAL * length) ** 2
-        may_blend: list[bool] = (moves & is_between).tolist()
-        return may_blend
-
-
-def blend_weights(thumbs: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """How far each thumb is on the way from the first to the last, 0 to 1; None when this is no blend.
-
-    `thumbs` is (n, 1728) with whole numbers: all products and sums below are exact.
-    """
-    first = thumbs[0]
-    way = thumbs[-1] - first
-    if np.abs(way).sum() < _MIN_WINDOW_SUM:
-        return None
-    length = float(way @ way)
-    if _residual(thumbs[len(thumbs) // 2] - first, way, length) > 2 * MAX_RESIDUAL:
-        return None
-    weights: NDArray[np.float64] = (thumbs @ way - first @ way) / length
-    steps = np.diff(weights)
-    if steps.max() > MAX_STEP or steps.min() < -MAX_FALL:
-        return None
-    inner = thumbs - first
-    squares = np.einsum("ij,ij->i", inner, inner) / length - weights**2
-    residual = float(np.sqrt(np.maximum(squares, 0)).mean())
-    return weights if residual <= MAX_RESIDUAL else None
-
-
-def blend_residual(thumbs: NDArray[np.float64]) -> float | None:
-    """What the thumbs leave beside the line from first to last, as a share of its length: what
-    `blend_weights` holds against `MAX_RESIDUAL`. None where the two are too much alike, or the way from one
-    to the other is no gradual one."""
-    way = thumbs[-1] - thumbs[0]
-    if np.abs(way).sum() < MIN_WINDOW_DISTANCE * SCALE * _SIZE / 3:
-        return None
-    length = np.einsum("i,i", way, way)
-    inner = thumbs - thumbs[0]
-    steps = np.diff(np.einsum("ij,j->i", inner, way) / length)
-    if steps.max() > MAX_STEP or steps.min() < -MAX_FALL:
-        return None
-    return float(np.mean([_residual(each, way, length) for each in inner]))
-
-
-def _residual(inner: NDArray[np.float64], way: NDArray[np.float64], length: float) -> float:
-    weight = float(inner @ way) / length
-    square = float(inner @ inner) / length - weight**2
-    return float(max(square, 0.0) ** 0.5)
 
 
 def _agree(a: tuple[Instant, Instant], b: tuple[Instant, Instant]) -> bool:

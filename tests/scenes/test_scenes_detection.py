@@ -25,8 +25,8 @@ from scenes_pictures import (
     window,
 )
 
+from corridor_cli.scenes.blend_windows import blend_weights
 from corridor_cli.scenes.thumbs import make_thumb
-from corridor_cli.scenes.transitions import blend_weights
 from corridor_cli.settings import SceneSettings
 
 BLACK = 16

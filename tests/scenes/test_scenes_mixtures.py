@@ -6,12 +6,10 @@ import numpy as np
 import pytest
 from scenes_pictures import Picture, at_rate, blend, find_all, moving, plain, scenery, starts, still, window
 
-from corridor_cli.records import ScanFrame
-from corridor_cli.scenes.looks import LookMaker
 from corridor_cli.scenes.mixture_chance import chance
 from corridor_cli.scenes.mixture_terms import FEATURES, TERMS, terms_of
 from corridor_cli.scenes.mixture_weights import WEIGHTS
-from corridor_cli.scenes.mixture_windows import LENGTHS, MixtureWindow, WindowMeter
+from corridor_cli.scenes.mixture_windows import LENGTHS, MixtureWindow, windows_of
 from corridor_cli.scenes.mixtures import MIN_CHANCE
 
 
@@ -24,9 +22,7 @@ def panned(seed: int, step: float, *, is_back: bool = False) -> list[Picture]:
 
 def measured(pictures: list[Picture]) -> list[MixtureWindow]:
     """All windows that are measured of these pictures at 25 frames/s."""
-    looks, meter = LookMaker(), WindowMeter()
-    frames: list[ScanFrame] = [*at_rate(pictures, 25)]
-    return [window for look in looks.look_at(frames) for window in meter.push(look) or []]
+    return list(windows_of(at_rate(pictures, 25)))
 
 
 @pytest.mark.parametrize(
@@ -89,10 +85,8 @@ def test_a_perfect_mixture_sags_by_one_in_each_half() -> None:
 
 def test_no_window_leads_over_frames_that_were_left_out() -> None:
     frames = at_rate(blend(still(1, 60), still(2, 60), 41), 25)
-    looks, meter = LookMaker(), WindowMeter()
 
-    kept: list[ScanFrame] = [frame for frame in frames if frame.index != 40]
-    windows = [window for look in looks.look_at(kept) for window in meter.push(look) or []]
+    windows = list(windows_of(frame for frame in frames if frame.index != 40))
     assert windows
     assert not any(each.start.frame_index < 40 < each.end.frame_index for each in windows)
 

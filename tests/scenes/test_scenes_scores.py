@@ -9,12 +9,12 @@ import pytest
 from scenes_pictures import at_rate, blend, end_of, moving, still
 
 from corridor_cli.records import FrameScore
+from corridor_cli.scenes.blend_windows import MAX_RESIDUAL, blend_residual, blend_weights
 from corridor_cli.scenes.detectors.content import DEFAULT_THRESHOLD
 from corridor_cli.scenes.detectors.opencv import to_hsv
 from corridor_cli.scenes.detectors.psd_score import hsv_change
 from corridor_cli.scenes.find import SceneFinder
 from corridor_cli.scenes.scores import ScoreLog
-from corridor_cli.scenes.transitions import MAX_RESIDUAL, blend_residual, blend_weights
 from corridor_cli.settings import FrameSettings, SceneSettings
 
 FRAMES = at_rate([*moving(1, 40), *blend(still(2, 40), still(3, 56), 16)])

@@ -1,0 +1,158 @@
+"""Windows of thumbs in which one picture blends into another, measured by the products between thumbs.
+
+The inner thumbs of a window are projected on the line between its end thumbs. Everything that asks for are
+sums of products of two rows, and windows overlap: each product is made once, all those of a block of frames
+by one multiplication of matrices. The rows are whole numbers, and so every sum is exact in any order.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from corridor_cli.scenes.thumb_rows import ROW_SIZE, Instant, ThumbRows
+from corridor_cli.scenes.thumbs import SCALE
+
+Numbers = NDArray[np.float64]
+
+# (length, stride) in thumbs.
+WINDOWS = ((28, 2), (20, 2), (12, 1))
+LONGEST = 28
+MAX_RESIDUAL = 0.18
+# Two mixed frames between two pictures are steps of a third; one mixed frame (a half) is a hard cut.
+MAX_STEP = 0.36
+MAX_FALL = 0.06
+# A window may see a tenth of a slow blend only.
+MIN_WINDOW_DISTANCE = 4.0
+EDGE_WEIGHT = 0.04
+
+_MIN_WINDOW_SUM = MIN_WINDOW_DISTANCE * SCALE * ROW_SIZE / 3
+_LENGTHS = np.array([length for length, _ in WINDOWS])
+# From the middle thumb of each window to its last one.
+_TO_END = np.array([length - (length // stride + 1) // 2 * stride for length, stride in WINDOWS])
+_BACK = np.arange(LONGEST + 1)
+
+
+class BlendMeter:
+    """Measures the windows that end with a row, widest first."""
+
+    def __init__(self, rows: ThumbRows) -> None:
+        self._rows = rows
+        # Of each row with itself and those before it: [:, k] with the k-th before.
+        self._products = rows.beside(LONGEST + 1)
+        self._num_measured = 0
+        self._worth_it: dict[int, list[bool]] = {}
+
+    def widest_blend(self, number: int) -> tuple[Instant, Instant] | None:
+        """Where the blend begins and ends that is seen in the widest window ending with this row which is
+        one; None without one."""
+        if self._num_measured < self._rows.end:
+            self._measure()
+        at = self._rows.at(number)
+        for (length, stride), is_worth_it in zip(WINDOWS, self._worth_it[number], strict=True):
+            weights = self._weights(at, length, stride) if is_worth_it else None
+            if weights is not None:
+                start = stride * int(np.flatnonzero(weights <= EDGE_WEIGHT)[-1])
+                end = stride * int(np.flatnonzero(weights >= 1 - EDGE_WEIGHT)[0])
+                return self._rows.instants[at - length + start], self._rows.instants[at - length + end]
+        return None
+
+    def least_residual(self, number: int) -> float | None:
+        """Of the windows that end with this row, how near the one that is most like a blend comes to one."""
+        at = self._rows.at(number)
+        residuals = [
+            blend_residual(self._rows.values[at - length : at + 1 : stride])
+            for length, stride in WINDOWS
+            if self._rows.reach[at] >= length
+        ]
+        return min((residual for residual in residuals if residual is not None), default=None)
+
+    def _measure(self) -> None:
+        """The products of the rows that are new, and which of their windows are worth a closer look."""
+        first, end = self._rows.at(self._num_measured), self._rows.at(self._rows.end)
+        oldest = max(0, first - LONGEST)
+        products = self._rows.values[first:end] @ self._rows.values[oldest:end].T
+        new = np.arange(first, end)
+        # What lies before the oldest row is of no run that these belong to.
+        before = np.maximum(new[:, None] - _BACK, oldest) - oldest
+        self._products[first:end] = products[(new - first)[:, None], before]
+        worth_it = self._are_worth_it(new).tolist()
+        self._worth_it = dict(zip(range(self._num_measured, self._rows.end), worth_it, strict=True))
+        self._num_measured = self._rows.end
+
+    def _are_worth_it(self, ends: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """(n, 3): what the cheap tests, of the ends and the middle thumb, leave to be looked at.
+
+        Windows of pictures that stand still end here, those of moving ones next.
+        """
+        firsts = np.maximum(ends[:, None] - _LENGTHS, 0)
+        middles = np.maximum(ends[:, None] - _TO_END, 0)
+        products = self._products
+        first_squares, with_first = products[firsts, 0], products[ends[:, None], _LENGTHS]
+        length = products[ends, 0][:, None] - 2 * with_first + first_squares
+        middle_first = products[middles, _LENGTHS - _TO_END]
+        weight = products[ends[:, None], _TO_END] - middle_first - with_first + first_squares
+        square = products[middles, 0] - 2 * middle_first + first_squares
+        # n times the sum of squares is no less than the squared sum of what `_weights` asks for.
+        moves = length * ROW_SIZE >= _MIN_WINDOW_SUM**2
+        # (square / length - (weight / length)²) ≤ (2 · MAX_RESIDUAL)², without a division by 0.
+        is_between = square * length - weight**2 <= (2 * MAX_RESIDUAL * length) ** 2
+        result: NDArray[np.bool_] = (self._rows.reach[ends][:, None] >= _LENGTHS) & moves & is_between
+        return result
+
+    def _weights(self, at: int, length: int, stride: int) -> Numbers | None:
+        """See `blend_weights`, of the window of so many steps that ends here."""
+        first, products = at - length, self._products
+        steps = np.arange(0, length + 1, stride)
+        with_first = products[first + steps, steps]
+        places = products[at, length - steps] - with_first - (with_first[-1] - with_first[0])
+        squares = products[first + steps, 0] - 2 * with_first + with_first[0]
+        weights = weights_of(places, squares)
+        way = self._rows.values[at] - self._rows.values[first]
+        return weights if weights is not None and np.abs(way).sum() >= _MIN_WINDOW_SUM else None
+
+
+def blend_weights(thumbs: Numbers) -> Numbers | None:
+    """How far each thumb is on the way from the first to the last, 0 to 1; None when this is no blend.
+
+    `thumbs` is (n, 1728) with whole numbers: all products and sums are exact.
+    """
+    inner = thumbs - thumbs[0]
+    if np.abs(inner[-1]).sum() < _MIN_WINDOW_SUM:
+        return None
+    return weights_of(inner @ inner[-1], np.einsum("ij,ij->i", inner, inner))
+
+
+def weights_of(places: Numbers, squares: Numbers) -> Numbers | None:
+    """The same by the products of the ways from the first thumb to each: with the way to the last one, whose
+    own square is not 0, and with themselves."""
+    length = places[-1]
+    weights: Numbers = places / length
+    steps = weights[1:] - weights[:-1]
+    if steps.max() > MAX_STEP or steps.min() < -MAX_FALL:
+        return None
+    residuals = np.sqrt(np.maximum(squares / length - weights**2, 0))
+    if residuals[len(residuals) // 2] > 2 * MAX_RESIDUAL or residuals.mean() > MAX_RESIDUAL:
+        return None
+    return weights
+
+
+def blend_residual(thumbs: Numbers) -> float | None:
+    """What the thumbs leave beside the line from first to last, as a share of its length: what
+    `blend_weights` holds against `MAX_RESIDUAL`. None where the two are too much alike, or the way from one
+    to the other is no gradual one."""
+    way = thumbs[-1] - thumbs[0]
+    if np.abs(way).sum() < _MIN_WINDOW_SUM:
+        return None
+    length = np.einsum("i,i", way, way)
+    inner = thumbs - thumbs[0]
+    steps = np.diff(np.einsum("ij,j->i", inner, way) / length)
+    if steps.max() > MAX_STEP or steps.min() < -MAX_FALL:
+        return None
+    return float(np.mean([_residual(each, way, length) for each in inner]))
+
+
+def _residual(inner: Numbers, way: Numbers, length: float) -> float:
+    weight = float(inner @ way) / length
+    square = float(inner @ inner) / length - weight**2
+    return float(max(square, 0.0) ** 0.5)

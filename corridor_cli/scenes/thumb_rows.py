@@ -1,0 +1,95 @@
+"""The newest thumbs of a scan as rows of whole numbers: what blends and mixtures are measured of.
+
+A block of frames is taken in one go before any of them is looked at. Whoever measures the rows then does it
+for all new ones together, which costs a third of doing it one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from corridor_cli.scenes.detectors.base import Look
+from corridor_cli.scenes.thumbs import HEIGHT, WIDTH, Thumb
+
+# So many rows before any new one are still there: the longest window is of 41 thumbs.
+NUM_KEPT = 41
+MAX_BLOCK = 32
+# Above this rate every second, third … frame is taken, so that windows last as long as at 25 frames/s.
+MIN_SPACING = Fraction(1, 40)
+
+ROW_SIZE = 3 * HEIGHT * WIDTH
+CAPACITY = 3 * NUM_KEPT + MAX_BLOCK
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """A frame's place in the video, and its thumb."""
+
+    frame_index: int
+    time: Fraction
+    thumb: Thumb
+
+
+class ThumbRows:
+    """Rows of 1,728 whole numbers in eighths of a level; at most `CAPACITY`, the oldest go.
+
+    `values` is (`CAPACITY`, 1728); `reach` says how many rows before each are of the same run of frames, over
+    which no window leads where frames were left out. Rows are numbered from 0 as they come, and lie at
+    `at(number)`.
+    """
+
+    def __init__(self) -> None:
+        self.values = np.zeros((CAPACITY, ROW_SIZE), np.float64)
+        self.reach = np.zeros(CAPACITY, np.int64)
+        self.instants: list[Instant] = []
+        self._beside: list[NDArray[np.float64]] = []
+        self._num_gone = 0
+        self._numbers: dict[int, int] = {}
+        self._last_index = -1
+
+    @property
+    def end(self) -> int:
+        """The number of the next row."""
+        return self._num_gone + len(self.instants)
+
+    def at(self, number: int) -> int:
+        """Where a row lies."""
+        return number - self._num_gone
+
+    def beside(self, width: int) -> NDArray[np.float64]:
+        """An array (`CAPACITY`, width) for what is measured of each row; it stays with its row."""
+        self._beside.append(np.zeros((CAPACITY, width), np.float64))
+        return self._beside[-1]
+
+    def extend(self, looks: Sequence[Look]) -> None:
+        """Take the next frames, at most `MAX_BLOCK`."""
+        assert len(looks) <= MAX_BLOCK, f"{len(looks)} frames in a block"
+        if len(self.instants) + len(looks) > CAPACITY:
+            self._make_room()
+        self._numbers.clear()
+        for look in looks:
+            follows = look.frame_index == self._last_index + 1
+            self._last_index = look.frame_index
+            if follows and self.instants and look.time - self.instants[-1].time < MIN_SPACING:
+                continue
+            at = len(self.instants)
+            self.values[at] = look.thumb.reshape(-1)
+            self.reach[at] = self.reach[at - 1] + 1 if follows and at else 0
+            self._numbers[look.frame_index] = self.end
+            self.instants.append(Instant(look.frame_index, look.time, look.thumb))
+
+    def number_of(self, look: Look) -> int | None:
+        """The row of a frame of the last block; None for one that was left out."""
+        return self._numbers.get(look.frame_index)
+
+    def _make_room(self) -> None:
+        first = len(self.instants) - NUM_KEPT
+        for each in (self.values, self.reach, *self._beside):
+            each[:NUM_KEPT] = each[first : first + NUM_KEPT]
+        del self.instants[:first]
+        self._num_gone += first
