@@ -34,14 +34,16 @@ _BACK = np.arange(LONGEST + 1)
 
 
 class BlendMeter:
-    """Measures the windows that end with a row, widest first."""
+    """Measures the windows that end with every second row, widest first: they overlap so much that these show
+    all there is."""
 
     def __init__(self, rows: ThumbRows) -> None:
         self._rows = rows
         # Of each row with itself and those before it: [:, k] with the k-th before.
         self._products = rows.beside(LONGEST + 1)
         self._num_measured = 0
-        self._worth_it: dict[int, list[bool]] = {}
+        # By the number of the row and the window's place in `WINDOWS`.
+        self._weights: dict[tuple[int, int], Numbers] = {}
 
     def widest_blend(self, number: int) -> tuple[Instant, Instant] | None:
         """Where the blend begins and ends that is seen in the widest window ending with this row which is
@@ -49,13 +51,17 @@ class BlendMeter:
         if self._num_measured < self._rows.end:
             self._measure()
         at = self._rows.at(number)
-        for (length, stride), is_worth_it in zip(WINDOWS, self._worth_it[number], strict=True):
-            weights = self._weights(at, length, stride) if is_worth_it else None
-            if weights is not None:
+        for place, (length, stride) in enumerate(WINDOWS):
+            weights = self._weights.get((number, place))
+            if weights is not None and self._is_far(at - length, at):
                 start = stride * int(np.flatnonzero(weights <= EDGE_WEIGHT)[-1])
                 end = stride * int(np.flatnonzero(weights >= 1 - EDGE_WEIGHT)[0])
                 return self._rows.instants[at - length + start], self._rows.instants[at - length + end]
         return None
+
+    def _is_far(self, first: int, last: int) -> bool:
+        way = self._rows.values[last] - self._rows.values[first]
+        return float(np.abs(way).sum()) >= _MIN_WINDOW_SUM
 
     def least_residual(self, number: int) -> float | None:
         """Of the windows that end with this row, how near the one that is most like a blend comes to one."""
@@ -68,7 +74,7 @@ class BlendMeter:
         return min((residual for residual in residuals if residual is not None), default=None)
 
     def _measure(self) -> None:
-        """The products of the rows that are new, and which of their windows are worth a closer look."""
+        """The products of the rows that are new, and the weights of their windows which are blends."""
         first, end = self._rows.at(self._num_measured), self._rows.at(self._rows.end)
         oldest = max(0, first - LONGEST)
         products = self._rows.values[first:end] @ self._rows.values[oldest:end].T
@@ -76,8 +82,14 @@ class BlendMeter:
         # What lies before the oldest row is of no run that these belong to.
         before = np.maximum(new[:, None] - _BACK, oldest) - oldest
         self._products[first:end] = products[(new - first)[:, None], before]
-        worth_it = self._are_worth_it(new).tolist()
-        self._worth_it = dict(zip(range(self._num_measured, self._rows.end), worth_it, strict=True))
+        self._weights.clear()
+        seconds = new[1 - self._num_measured % 2 :: 2]
+        worth_it = self._are_worth_it(seconds)
+        for place in np.flatnonzero(worth_it.any(axis=0)).tolist():
+            ends = seconds[worth_it[:, place]]
+            weights, are_blends = weights_of(*self._ways(ends, *WINDOWS[place]))
+            for which in np.flatnonzero(are_blends).tolist():
+                self._weights[self._rows.number_at(int(ends[which])), place] = weights[which]
         self._num_measured = self._rows.end
 
     def _are_worth_it(self, ends: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -100,16 +112,14 @@ class BlendMeter:
         result: NDArray[np.bool_] = (self._rows.reach[ends][:, None] >= _LENGTHS) & moves & is_between
         return result
 
-    def _weights(self, at: int, length: int, stride: int) -> Numbers | None:
-        """See `blend_weights`, of the window of so many steps that ends here."""
-        first, products = at - length, self._products
+    def _ways(self, ends: NDArray[np.int64], length: int, stride: int) -> tuple[Numbers, Numbers]:
+        """What `weights_of` asks for, of the windows of so many steps that end with these rows."""
         steps = np.arange(0, length + 1, stride)
-        with_first = products[first + steps, steps]
-        places = products[at, length - steps] - with_first - (with_first[-1] - with_first[0])
-        squares = products[first + steps, 0] - 2 * with_first + with_first[0]
-        weights = weights_of(places, squares)
-        way = self._rows.values[at] - self._rows.values[first]
-        return weights if weights is not None and np.abs(way).sum() >= _MIN_WINDOW_SUM else None
+        inner, products = (ends - length)[:, None] + steps, self._products
+        with_first = products[inner, steps]
+        places = products[ends[:, None], length - steps] - with_first
+        places -= with_first[:, -1:] - with_first[:, :1]
+        return places, products[inner, 0] - 2 * with_first + with_first[:, :1]
 
 
 def blend_weights(thumbs: Numbers) -> Numbers | None:
@@ -120,21 +130,25 @@ def blend_weights(thumbs: Numbers) -> Numbers | None:
     inner = thumbs - thumbs[0]
     if np.abs(inner[-1]).sum() < _MIN_WINDOW_SUM:
         return None
-    return weights_of(inner @ inner[-1], np.einsum("ij,ij->i", inner, inner))
+    places, squares = inner @ inner[-1], np.einsum("ij,ij->i", inner, inner)
+    weights, are_blends = weights_of(places[np.newaxis], squares[np.newaxis])
+    return weights[0] if are_blends[0] else None
 
 
-def weights_of(places: Numbers, squares: Numbers) -> Numbers | None:
-    """The same by the products of the ways from the first thumb to each: with the way to the last one, whose
-    own square is not 0, and with themselves."""
-    length = places[-1]
+def weights_of(places: Numbers, squares: Numbers) -> tuple[Numbers, NDArray[np.bool_]]:
+    """Of windows the weights (windows, thumbs), and whether each is a blend, by the products of the ways from
+    its first thumb to each: with the way to its last one, which may not be 0, and with themselves."""
+    length = places[:, -1:]
     weights: Numbers = places / length
-    steps = weights[1:] - weights[:-1]
-    if steps.max() > MAX_STEP or steps.min() < -MAX_FALL:
-        return None
+    steps = weights[:, 1:] - weights[:, :-1]
     residuals = np.sqrt(np.maximum(squares / length - weights**2, 0))
-    if residuals[len(residuals) // 2] > 2 * MAX_RESIDUAL or residuals.mean() > MAX_RESIDUAL:
-        return None
-    return weights
+    are_blends: NDArray[np.bool_] = (
+        (steps.max(axis=1) <= MAX_STEP)
+        & (steps.min(axis=1) >= -MAX_FALL)
+        & (residuals[:, residuals.shape[1] // 2] <= 2 * MAX_RESIDUAL)
+        & (residuals.mean(axis=1) <= MAX_RESIDUAL)
+    )
+    return weights, are_blends
 
 
 def blend_residual(thumbs: Numbers) -> float | None:

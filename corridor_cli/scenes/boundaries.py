@@ -31,7 +31,8 @@ WAIT_FOR_FADE_IN = MAX_HOLD + Fraction(1, 2)
 class BoundaryFinder:
     """Feeds a detector and, if given, a transition finder, and settles what they find, in order.
 
-    `marks` holds the frame times of the open scene, `rows` the thumbs; their owner fills them before each push.
+    `marks` holds the frame times of the open scene, `rows` the thumbs; their owner fills both before each
+    push.
     """
 
     _seeks_mixtures = True

@@ -61,6 +61,10 @@ class ThumbRows:
         """Where a row lies."""
         return number - self._num_gone
 
+    def number_at(self, at: int) -> int:
+        """The number of the row that lies there."""
+        return at + self._num_gone
+
     def beside(self, width: int) -> NDArray[np.float64]:
         """An array (`CAPACITY`, width) for what is measured of each row; it stays with its row."""
         self._beside.append(np.zeros((CAPACITY, width), np.float64))

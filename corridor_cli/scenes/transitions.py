@@ -74,8 +74,7 @@ class TransitionFinder:
         if self._scores is not None:
             self._scores.blended(look.frame_index, self._meter.least_residual(number))
         found: list[Blend] = []
-        # Windows overlap so much that every second one shows all there is.
-        window = self._meter.widest_blend(number) if number % 2 else None
+        window = self._meter.widest_blend(number)
         if window is not None and self._open is not None and not _agree(self._open, window):
             found += self.close()
         if window is not None and window[0].frame_index >= self._closed_at:
