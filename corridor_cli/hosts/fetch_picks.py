@@ -5,21 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from corridor_cli.errors import MediaError
 from corridor_cli.hosts.scan_ends import error_info
 from corridor_cli.media.picks import KnownPick, read_picks
-from corridor_cli.media.shrink import encode_saved
+from corridor_cli.media.shrink import PickPicture
 from corridor_cli.records import FrameRef, PickedFrame, ScanEnd, ScanJob, SceneFrames, WantedPick
 from corridor_cli.settings import DecodeSettings, FrameSettings
 
-if TYPE_CHECKING:
-    from corridor_cli.records import Pixels
-
 
 def fetch_picks(
-    job: ScanJob, decode: DecodeSettings, frames: FrameSettings, write: Callable[[Pixels], FrameRef]
+    job: ScanJob, decode: DecodeSettings, frames: FrameSettings, write: Callable[[PickPicture], FrameRef]
 ) -> Iterator[SceneFrames | ScanEnd]:
     """One record for each pick the job wants, then the end; `write` puts a picture into a slot."""
     assert job.wanted is not None
@@ -31,10 +27,10 @@ def fetch_picks(
     problem = None
     try:
         for known, rgb, reader in read_picks(Path(job.path), list(wanted_of), decode, job.info):
-            choice = reader
+            choice, picture = reader, PickPicture(rgb)
             for wanted in wanted_of[known]:
-                frame = write(rgb) if wanted.for_model else None
-                image = encode_saved(rgb, frames) if wanted.for_image else None
+                frame = write(picture) if wanted.for_model else None
+                image = picture.saved(frames) if wanted.for_image else None
                 picked = PickedFrame(wanted.pick, frame, image)
                 yield SceneFrames(job.video, wanted.scene_index, None, (picked,))
     except MediaError as error:

@@ -14,7 +14,6 @@ from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from corridor_cli.errors import CutFileError, MediaError
 from corridor_cli.hosts.blocks import converted, in_blocks, num_together
@@ -33,7 +32,7 @@ from corridor_cli.media.base import Reader
 from corridor_cli.media.clock import FALLBACK_INTERVAL
 from corridor_cli.media.describe import describe_video
 from corridor_cli.media.limits import BusyClock, within_limits
-from corridor_cli.media.shrink import encode_saved
+from corridor_cli.media.shrink import PickPicture
 from corridor_cli.records import (
     FrameRef,
     Pick,
@@ -53,9 +52,6 @@ from corridor_cli.scenes.find import FoundScene
 from corridor_cli.scenes.picking import PickedScanFrame
 from corridor_cli.scenes.scores import ScoreLog
 from corridor_cli.settings import DecodeSettings
-
-if TYPE_CHECKING:
-    from corridor_cli.records import Pixels
 
 _HEARTBEAT_SECONDS = 0.5
 _SCORES_TOGETHER = 250
@@ -192,8 +188,8 @@ class MediaWorker:
         for picked in picks:
             if picked.frame is not last:  # a scene of few frames has one for several roles
                 last = picked.frame
-                rgb = last.rgb()
-                checksum, image = zlib.crc32(rgb.data), encode_saved(rgb, self._setup.frames)
+                picture = PickPicture(last.rgb())
+                checksum, image = zlib.crc32(picture.rgb.data), picture.saved(self._setup.frames)
             pick = Pick(
                 role=picked.role,
                 frame_index=last.index,
@@ -203,7 +199,7 @@ class MediaWorker:
                 rgb_crc32=checksum,
             )
             is_shown = self._ring is not None and pick.duplicate_of is None
-            yield PickedFrame(pick, self._write(rgb) if is_shown else None, image)
+            yield PickedFrame(pick, self._write(picture) if is_shown else None, image)
 
     def _tell_scores(self, scores: ScoreLog | None, *, is_end: bool = False) -> None:
         if scores and (is_end or len(scores) >= _SCORES_TOGETHER):
@@ -228,9 +224,9 @@ class MediaWorker:
             self._channel.send(record)
             _free_frames()
 
-    def _write(self, rgb: Pixels) -> FrameRef:
+    def _write(self, picture: PickPicture) -> FrameRef:
         assert self._ring is not None, "pixels are asked for, and there is nowhere to put them"
-        return self._ring.write(rgb, self._clock)
+        return self._ring.write(picture, self._clock)
 
     # --- heartbeats ---
 

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 from corridor_cli.hosts.channel import Inbox
 from corridor_cli.hosts.slots import Slots
 from corridor_cli.media.limits import BusyClock
-from corridor_cli.media.shrink import shrink
+from corridor_cli.media.shrink import PickPicture
 from corridor_cli.records import FrameRef, SlotsFreed
 
 if TYPE_CHECKING:
     from corridor_cli.hosts.messages import WorkerSetup
-    from corridor_cli.records import Pixels
 
 _WAIT_SECONDS = 0.5
 
@@ -37,10 +36,9 @@ class Ring:
         """Nobody needs the pixels of these any more."""
         self._free.extend(slots)
 
-    def write(self, rgb: Pixels, clock: BusyClock) -> FrameRef:
-        """Put a picture, uint8 (H, W, 3), into a slot, shrunk to what the model needs. The clock stands while
-        none is free."""
-        small = shrink(rgb, self._setup.max_pixels, self._setup.enough_pixels)
+    def write(self, picture: PickPicture, clock: BusyClock) -> FrameRef:
+        """Put a picture into a slot, shrunk to what the model needs. The clock stands while none is free."""
+        small = picture.shrunk(self._setup.max_pixels, self._setup.enough_pixels)
         while not self._free:
             with clock.paused():
                 message = self._inbox.get(_WAIT_SECONDS)
@@ -49,6 +47,5 @@ class Ring:
             else:
                 assert isinstance(message, SlotsFreed), message
                 self.free(message.slots)
-        return self._slots.write(
-            self._free.pop(), small
-        )  # the one freed last: its pages are in memory already
+        # The one freed last: its pages are in memory already.
+        return self._slots.write(self._free.pop(), small)
