@@ -33,8 +33,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import av
 from bench.media_clips import SIZES, draw_clip
-from bench.media_contestants import CONTESTANTS, SETUP, Outcome, timed
+from bench.media_contestants import CONTESTANTS, SETUP, Contestants, Outcome
 from bench.telling import machine_facts, spread, table, tree_memory_bytes
 
 from corridor_cli.hosts.media_pool import MediaPool
@@ -66,20 +67,28 @@ def read_arguments() -> argparse.Namespace:
 
 
 def measure(path: Path, names: list[str], num_rounds: int) -> dict[str, list[Outcome]]:
-    """All rounds over one file; one before them, not counted, reads it into the page cache."""
-    timed(names[0], path)
+    """All rounds over one file; one before them, not counted, brings everybody up to speed."""
     outcomes: dict[str, list[Outcome]] = {name: [] for name in names}
-    for number in range(num_rounds):
+    with Contestants(names) as contestants:
         for name in names:
-            outcomes[name].append(timed(name, path))
-        told = "  ".join(
-            f"{name} {each[-1].frames / each[-1].seconds:.0f}" for name, each in outcomes.items()
-        )
-        load = os.getloadavg()[0]
-        print(
-            f"{path.name} round {number + 1}, load {load:.1f}, frames/s: {told}", file=sys.stderr, flush=True
-        )
+            contestants.timed(name, path)
+        for number in range(num_rounds):
+            _one_round(path, number, contestants, outcomes)
     return outcomes
+
+
+def _one_round(path: Path, number: int, contestants: Contestants, outcomes: dict[str, list[Outcome]]) -> None:
+    for name, rounds in outcomes.items():
+        rounds.append(contestants.timed(name, path))
+    told = "  ".join(f"{name} {each[-1].frames / each[-1].seconds:.0f}" for name, each in outcomes.items())
+    load = os.getloadavg()[0]
+    print(f"{path.name} round {number + 1}, load {load:.1f}, frames/s: {told}", file=sys.stderr, flush=True)
+
+
+def megabits_per_second(path: Path) -> float:
+    """Of the whole file, as its length says: how hard decoding is hangs on it."""
+    with av.open(str(path)) as container:
+        return round(container.bit_rate / 1e6, 2)
 
 
 def judge(path: Path, outcomes: dict[str, list[Outcome]]) -> dict[str, Any]:
@@ -87,6 +96,7 @@ def judge(path: Path, outcomes: dict[str, list[Outcome]]) -> dict[str, Any]:
     result: dict[str, Any] = {
         "file": path.name,
         "bytes": path.stat().st_size,
+        "megabits_per_second": megabits_per_second(path),
         "contestants": {},
         "ratios": {},
     }

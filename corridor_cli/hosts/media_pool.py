@@ -38,7 +38,7 @@ Job = ScanJob | ProbeJob
 WorkerEvent = VideoOpened | VideoProbed | SceneFrames | ScoreRows | Progress | ScanEnd | JobLost
 
 # One thread a worker: several files at once use the cores better than several threads on one file.
-_ENVIRONMENT = {
+WORKER_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -193,7 +193,7 @@ class MediaPool:
         """Hand the job over, to a new child if there is none; False when the child turns out to be dead."""
         try:
             if worker.child is None:
-                worker.child = ChildProcess("corridor_cli.hosts.media_worker", self._arena_fd, _ENVIRONMENT)
+                worker.child = ChildProcess("corridor_cli.hosts.media_worker", self._arena_fd, WORKER_ENVIRONMENT)
                 free = tuple(slot for slot in worker.ring if slot not in worker.lent)
                 worker.child.channel.send(replace(self._setup, free_slots=free))
             worker.child.channel.send(job)

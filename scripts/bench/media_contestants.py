@@ -1,17 +1,24 @@
-"""Who decodes and looks for scenes in `bench_media.py`: PyAV alone, this project's worker, PySceneDetect."""
+"""Who decodes and looks for scenes in `bench_media.py`: PyAV alone, this project's worker, PySceneDetect.
+
+Each works in a process of its own, which lives for all rounds: one of ours has the environment of a worker.
+"""
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import av
 
+from corridor_cli.hosts.media_pool import WORKER_ENVIRONMENT
 from corridor_cli.hosts.media_worker import MediaWorker
 from corridor_cli.hosts.messages import WorkerSetup
 from corridor_cli.hosts.slots import Slots, create_arena
@@ -137,8 +144,54 @@ CONTESTANTS: dict[str, tuple[int, Callable[[Path], Outcome]]] = {
 """How many cores each may use, and what it does."""
 
 
-def timed(name: str, path: Path) -> Outcome:
-    """One round of one contestant: wall seconds, and processor seconds of all its threads."""
+class Contestants:
+    """The processes of those named; to be used in a `with`."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+
+    def __enter__(self) -> Contestants:
+        self._children = {name: self._start(name) for name in self._names}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for child in self._children.values():
+            child.communicate()  # an end of its input ends it
+
+    @staticmethod
+    def _start(name: str) -> subprocess.Popen[str]:
+        ours = {} if name.startswith(("decode", "psd")) else WORKER_ENVIRONMENT
+        return subprocess.Popen(
+            [sys.executable, "-m", "bench.media_contestants", name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parents[1],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **ours},
+        )
+
+    def timed(self, name: str, path: Path) -> Outcome:
+        """One round of one contestant: wall seconds, and processor seconds of all its threads."""
+        child = self._children[name]
+        assert child.stdin is not None
+        assert child.stdout is not None
+        print(path.absolute(), file=child.stdin, flush=True)
+        line = child.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{name} ended while it worked on {path}")
+        told = json.loads(line)
+        return Outcome(**told | {"starts": tuple(told["starts"])})
+
+
+def main(name: str) -> None:
+    """Work on the files whose paths come in, a line each, and tell the outcome of each in a line."""
+    # What a library prints must not be taken for an outcome.
+    answers, sys.stdout = sys.stdout, sys.stderr
+    for line in sys.stdin:
+        print(json.dumps(asdict(_timed(name, Path(line.rstrip("\n"))))), file=answers, flush=True)
+
+
+def _timed(name: str, path: Path) -> Outcome:
     cores, work = CONTESTANTS[name]
     with on_cores(cores):
         started, cpu_started = time.perf_counter(), time.process_time()
@@ -146,3 +199,7 @@ def timed(name: str, path: Path) -> Outcome:
         outcome.seconds = time.perf_counter() - started
         outcome.cpu_seconds = time.process_time() - cpu_started
     return outcome
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -70,7 +70,7 @@ def _speeds(clips: list[dict[str, Any]]) -> str:
     rounds = max(len(told["rounds"]) for clip in clips for told in clip["contestants"].values())
     rows = [
         [
-            f"{clip['file']}, {_num_frames(clip):,} frames",
+            _about(clip),
             *(
                 ranged(clip["contestants"][name]["frames_per_second"], 0)
                 if name in clip["contestants"]
@@ -82,6 +82,11 @@ def _speeds(clips: list[dict[str, Any]]) -> str:
     ]
     told = f"Frames/s, {rounds} interleaved rounds, median (least–most):"
     return f"{told}\n\n{table(['clip', *(_NAMES.get(name, name) for name in names)], rows)}"
+
+
+def _about(clip: Mapping[str, Any]) -> str:
+    rate = clip.get("megabits_per_second")
+    return f"{clip['file']}, {_num_frames(clip):,} frames" + (f", {rate:g} Mb/s" if rate else "")
 
 
 def _speed(clip: Mapping[str, Any], name: str) -> str:
