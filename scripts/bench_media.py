@@ -26,6 +26,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -34,7 +35,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import av
-from bench.media_clips import SIZES, draw_clip
+from bench.media_clips import SIZES, draw_clip, splice_clip
 from bench.media_contestants import CONTESTANTS, SETUP, Contestants, Outcome
 from bench.telling import machine_facts, spread, table, tree_memory_bytes
 
@@ -57,6 +58,7 @@ def read_arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--videos", type=Path, nargs="+", default=[], help="files to take instead of drawing")
+    parser.add_argument("--splice", type=Path, help="also take one spliced of the real clips in this folder")
     parser.add_argument("--sizes", default=",".join(SIZES), help="sizes to draw, with commas between them")
     parser.add_argument("--seconds", type=float, default=None, help="length of each drawn clip")
     parser.add_argument("--contestants", default=";".join(CONTESTANTS), help="names, with ; between them")
@@ -184,6 +186,16 @@ def memory_line(told: dict[str, Any]) -> str:
     return f"{told['file']} {told['how']}: {length}, peak {peak:.0f} MiB, took {told['seconds']} s"
 
 
+def clips(arguments: argparse.Namespace, folder: Path) -> Iterator[Path]:
+    """The files to work on, drawn when their turn comes."""
+    yield from arguments.videos
+    if arguments.splice:
+        yield splice_clip(folder, arguments.splice)
+    if not arguments.videos:
+        for size in filter(None, arguments.sizes.split(",")):
+            yield draw_clip(folder, size, arguments.seconds)
+
+
 def main() -> int:
     arguments = read_arguments()
     facts = machine_facts("cpu") | {
@@ -199,8 +211,7 @@ def main() -> int:
     else:
         with tempfile.TemporaryDirectory() as folder:
             names = arguments.contestants.split(";")
-            for path in arguments.videos or arguments.sizes.split(","):
-                clip = path if isinstance(path, Path) else draw_clip(Path(folder), path, arguments.seconds)
+            for clip in clips(arguments, Path(folder)):
                 document["results"].append(judge(clip, measure(clip, names, arguments.rounds)))
         print("\n".join(f"{name}: {value}" for name, value in facts.items()) + "\n")
         print(show(document["results"]))

@@ -1,11 +1,13 @@
-"""Clips for `bench_media.py`, drawn by code: textured scenes that pan under grain, with x264's keyframes."""
+"""Clips for `bench_media.py`, with x264's keyframes: drawn by code, textured scenes that pan under grain, or
+spliced of real ones."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 from PIL import Image
 from sample_clips import Encoding, Pixels, write_video
@@ -22,6 +24,17 @@ SIZES = {
 a tenth of what a camera's files have (0.35 Mb/s at 720p); that of the other clips stays (some Mb/s)."""
 
 RATE = Fraction(25)
+SPLICED = (
+    "bbb_30s_480p_h264_aac.mp4",
+    "bottle_40s_h264.mp4",
+    "car_detection_30s_h264_12fps.mp4",
+    "crystal_12s_vp8.webm",
+    "flower_5s_h264_aac.mp4",
+    "friday_6s_h264_aac.mp4",
+    "long_6min_1080p_lowbitrate_h264.mp4",
+)
+NUM_PIECES = 46
+PIECE_SECONDS = (2.6, 6.2, 4.1, 9.0, 3.3, 5.0, 7.4, 2.5)
 SCENE_SECONDS = (1.6, 4.0, 2.4, 6.0, 3.2)
 
 
@@ -31,6 +44,34 @@ def draw_clip(folder: Path, size: str, seconds: float | None = None) -> Path:
     pictures = _pictures(width, height, grain, round((seconds or usual) * RATE))
     how = Encoding(options={"preset": "veryfast", "crf": "23"}, gop_frames=250)
     return write_video(folder / f"drawn-{size}.mp4", pictures, how)
+
+
+def splice_clip(folder: Path, videos: Path) -> Path:
+    """Pieces of real clips, one after the other and each resized to 720p, with x264's default keyframes. What
+    a source has of cuts is in it, too; a source that is over begins again."""
+    how = Encoding(options={"preset": "veryfast", "crf": "23"}, gop_frames=250)
+    return write_video(folder / "spliced-720p.mp4", _pieces([videos / name for name in SPLICED]), how)
+
+
+def _pieces(sources: Sequence[Path]) -> Iterator[tuple[Fraction, Pixels]]:
+    width, height, *_ = SIZES["720p"]
+    running = [_frames_of(path) for path in sources]
+    index = 0
+    for number in range(NUM_PIECES):
+        which = number % len(sources)
+        for _ in range(round(PIECE_SECONDS[number % len(PIECE_SECONDS)] * RATE)):
+            frame = next(running[which], None)
+            if frame is None:
+                running[which] = _frames_of(sources[which])
+                frame = next(running[which])
+            small = frame.reformat(width, height, "rgb24", interpolation="BICUBIC")
+            yield Fraction(index) / RATE, small.to_ndarray()
+            index += 1
+
+
+def _frames_of(path: Path) -> Iterator[av.VideoFrame]:
+    with av.open(str(path)) as container:
+        yield from container.decode(container.streams.best("video"))
 
 
 def _pictures(width: int, height: int, levels: int, num_frames: int) -> Iterator[tuple[Fraction, Pixels]]:
