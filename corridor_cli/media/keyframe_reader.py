@@ -148,19 +148,38 @@ class KeyframeReader:
                 yield before
             else:
                 until = self._index.time_of(key.index) + TAIL_SECONDS
-                before = yield from self._all_frames(before, opened, until, stretches)
+                before = yield from self._all_frames(before, opened, until, stretches, frame)
+                if frame is not None and before.index < key.index:
+                    before = frame
+                    yield before
         assert before is not None, "an index has keyframes"
         for index, each in stretches.frames_after(before.index, keys[-1]):
             yield self._frame(index, each)
 
     def _all_frames(
-        self, before: PyavFrame, opened: Keyframe, until: Fraction, stretches: _Stretches
+        self,
+        before: PyavFrame,
+        opened: Keyframe,
+        until: Fraction,
+        stretches: _Stretches,
+        ahead: PyavFrame | None = None,
     ) -> Generator[PyavFrame, None, PyavFrame]:
-        """All frames behind `before` up to the first at or after `until`; returns the last one."""
+        """All frames behind `before` up to the first at or after `until`; returns the last one.
+
+        Fewer where they have become like `ahead`, the keyframe after them, and stay so for `TAIL_SECONDS`:
+        what lies between two that are alike need not be seen.
+        """
+        alike_since: Fraction | None = None
         for place, each in stretches.frames_after(before.index, opened):
             before = self._frame(place, each)
             yield before
             if before.time >= until:
+                break
+            if ahead is None or place >= ahead.index or self._judge(before.planes, ahead.planes) != "same":
+                alike_since = None
+            elif alike_since is None:
+                alike_since = before.time
+            elif before.time - alike_since >= TAIL_SECONDS:
                 break
         return before
 
