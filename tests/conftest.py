@@ -13,7 +13,7 @@ import pytest
 REQUIRED = os.environ.get("REQUIRE_TORCHCODEC") == "1"
 
 # Rooms whose files take longest. They begin, so that no process is left with one while the others are idle.
-LONG = ("scripts", "pipeline", "engine", "hosts")
+LONG = ("scripts", "pipeline", "engine", "bench", "hosts", "models", "transcripts")
 
 
 def pytest_configure(config: pytest.Config) -> None:
