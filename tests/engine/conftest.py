@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 from pathlib import Path
 
@@ -17,7 +18,11 @@ def random_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
-    return write_checkpoint(tmp_path_factory.mktemp("random") / "checkpoint")
+    folder = write_checkpoint(tmp_path_factory.mktemp("random") / "checkpoint")
+    # transformers has loaded its model by now; an engine that runs out of memory has all of that looked at.
+    gc.collect()
+    gc.freeze()
+    return folder
 
 
 @pytest.fixture
