@@ -39,10 +39,7 @@ def main(channel_fd: int, arena_fd: int, parent_pid: int) -> None:
 
 
 def _create(setup: EngineSetup, slots: Slots, channel: Channel) -> Engine:
-    """The engine, not started. What it loads stays: the garbage collector need not look at it, now or later.
-
-    torch and the engine took 2.5 s of a processor so, and 2.9 s with a collector that looks.
-    """
+    """The engine, not started. What it loads stays: no garbage collection need look at it, now or later."""
     gc.disable()
     try:
         return create_engine(setup.model, slots, channel.send, setup.caption)

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 
 from corridor_cli.hosts.channel import Channel
 
-# What modules make while they are loaded stays: to look for garbage among it is a tenth of a child's start.
+# What modules make while they are loaded stays: there is no garbage among it to look for.
 _BOOTSTRAP = """\
 import gc, importlib, json, sys
 gc.disable()
