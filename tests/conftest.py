@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import tempfile
@@ -12,7 +13,7 @@ import pytest
 REQUIRED = os.environ.get("REQUIRE_TORCHCODEC") == "1"
 
 # Rooms whose files take longest. They begin, so that no process is left with one while the others are idle.
-LONG = ("scripts", "pipeline", "engine", "hosts")
+LONG = ("scripts", "pipeline", "engine", "bench", "hosts", "models", "transcripts")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -20,6 +21,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     What was measured on this machine before, such as the batch size that `vlmtl bench` found best, stays out.
     """
+    gc.disable()  # until all modules are loaded, which make a million objects and no garbage
     if not hasattr(config, "workerinput"):
         folder = tempfile.TemporaryDirectory(prefix="vlmtl-tests-")
         config.add_cleanup(folder.cleanup)
@@ -32,10 +34,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """One thread for arithmetic: models here are small, and threads that find the processors busy spin.
+    """What is loaded by now stays, so the garbage collector need not look at it again.
 
-    Two training steps took 10 s on one thread, and minutes on two beside other work on both of two cores.
+    With torch and transformers a look at everything takes half a second; an engine that ran out of memory
+    asks for one each time.
+
+    One thread for arithmetic: models here are small, and threads that find the processors busy spin. Two
+    training steps took 10 s on one thread, and minutes on two beside other work on both of two cores.
     """
+    gc.freeze()
+    gc.enable()
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(1)
 

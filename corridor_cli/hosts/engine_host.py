@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +28,7 @@ def main(channel_fd: int, arena_fd: int, parent_pid: int) -> None:
     setup: EngineSetup = inbox.get()
     try:
         slots = Slots(arena_fd, setup.slot_bytes)
-        with closing(create_engine(setup.model, slots, channel.send, setup.caption)) as engine:
+        with closing(_create(setup, slots, channel)) as engine:
             channel.send(engine.start())
             with closing(_Trace(setup.trace_path)) as trace:
                 _serve(engine, channel, inbox, trace)
@@ -35,6 +36,16 @@ def main(channel_fd: int, arena_fd: int, parent_pid: int) -> None:
         raise SystemExit(1) from None  # main starts another host and sends what is open again
     except VlmtlError as error:
         channel.send(Fatal(type(error).__name__, error.message, error.hint))
+
+
+def _create(setup: EngineSetup, slots: Slots, channel: Channel) -> Engine:
+    """The engine, not started. What it loads stays: no garbage collection need look at it, now or later."""
+    gc.disable()
+    try:
+        return create_engine(setup.model, slots, channel.send, setup.caption)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 class _Trace:

@@ -21,8 +21,10 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
+# It loads much and lives for seconds: to look for its garbage is not worth the time.
 _BOOTSTRAP = """\
-import importlib, json, sys
+import gc, importlib, json, sys
+gc.disable()
 sys.path[:] = json.loads(sys.argv[1])
 importlib.import_module(sys.argv[2]).main(*map(int, sys.argv[3:5]), *sys.argv[5:])
 """

@@ -128,7 +128,9 @@ def poll_until(engine: LocalEngine, count: int, mode: TorchDispatchMode | None =
     raise AssertionError(f"{len(captions)} of {count} captions")
 
 
-def serve(engine: LocalEngine, requests: list[Request], mode: TorchDispatchMode) -> list[Caption]:
+def serve(
+    engine: LocalEngine, requests: list[Request], mode: TorchDispatchMode | None = None
+) -> list[Caption]:
     """As a host does: never more open than were agreed, and then none left over."""
     captions: list[Caption] = []
     waiting = list(requests)
@@ -147,14 +149,15 @@ def test_every_key_is_answered_once_whatever_runs_out_of_memory(
 ) -> None:
     soak = make_soak(seed, random_checkpoint)
     engine, listener = start(random_checkpoint, soak.store, batch_size=6)
-    mode = FailNowAndThen(seed, rate)
+    # Every operation through Python takes most of the time: only where one may fail.
+    mode = FailNowAndThen(seed, rate) if rate else None
     soak.store.rate = 200 * rate
     captions = serve(engine, soak.requests, mode)
     assert Counter(c.key for c in captions) == Counter(r.key for r in soak.requests)
     by_key = {request.key: request for request in soak.requests}
     wrong = [c for c in captions if c != soak.right(by_key[c.key])]
     assert {c.error.type if c.error else c.text for c in wrong} <= {"OutOfMemory", "ModelError"}
-    assert bool(mode.num_failures) == bool(rate)
+    assert mode is None or mode.num_failures
     assert len(wrong) <= {0.0: 0, 2e-5: 3, 1e-4: 20}[rate]
     assert sum(stats.output_tokens for stats in listener.stats) == sum(c.output_tokens for c in captions)
 
@@ -182,7 +185,7 @@ def test_the_guilty_are_found_and_nobody_else_suffers(
 
     monkeypatch.setattr(generator, "cut_tiles", cut_or_fail)
     monkeypatch.setattr(Generator, "advance", advance_or_fail)
-    captions = serve(engine, soak.requests, FailNowAndThen(4, 0.0))
+    captions = serve(engine, soak.requests)
     assert Counter(c.key for c in captions) == Counter(r.key for r in soak.requests)
     by_key = {request.key: request for request in soak.requests}
     for caption in captions:

@@ -11,6 +11,12 @@ from corridor_cli import hardware
 from corridor_cli.errors import ModelError
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here nothing was measured before."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
 def test_usable_processors_are_those_this_process_may_run_on() -> None:
     assert 1 <= hardware.num_usable_cpus() <= len(os.sched_getaffinity(0))
 
