@@ -19,14 +19,10 @@ from collections.abc import Mapping
 
 from corridor_cli.hosts.channel import Channel
 
-# What modules make while they are loaded stays: there is no garbage among it to look for.
 _BOOTSTRAP = """\
-import gc, importlib, json, sys
-gc.disable()
+import importlib, json, sys
 sys.path[:] = json.loads(sys.argv[1])
-child = importlib.import_module(sys.argv[2])
-gc.enable()
-child.main(*map(int, sys.argv[3:]))
+importlib.import_module(sys.argv[2]).main(*map(int, sys.argv[3:]))
 """
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _TAIL_BYTES = 2000

@@ -21,10 +21,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-# It loads much and lives for seconds: to look for its garbage is not worth the time.
 _BOOTSTRAP = """\
-import gc, importlib, json, sys
-gc.disable()
+import importlib, json, sys
 sys.path[:] = json.loads(sys.argv[1])
 importlib.import_module(sys.argv[2]).main(*map(int, sys.argv[3:5]), *sys.argv[5:])
 """
