@@ -156,7 +156,12 @@ class PointResult(_Record):
 
 
 class PipeResult(_Record):
-    """A real run over the INPUT with the recommended batch size, from files to timelines."""
+    """A real run over the INPUT with the recommended batch size, from files to timelines.
+
+    `seconds_by_stage` has `decode`, of all media workers without their waiting for room; the device's passes
+    as `Sample.pass_seconds`; and `write`, of pictures, captions and timelines to the disk of the results, its
+    syncing included. Stages run side by side, so they may come to more than `wall_seconds`.
+    """
 
     batch_size: BatchSize
     num_videos: int

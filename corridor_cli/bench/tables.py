@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterator, Sequence
 
 from corridor_cli.bench.columns import COLUMNS, Cell
-from corridor_cli.bench.document import BenchDocument, PointResult
+from corridor_cli.bench.document import BenchDocument, PipeResult, PointResult
 from corridor_cli.bench.method import failures, method_lines, name_of, problem_lines, reason_of
 from corridor_cli.bench.statistics import MAX_QUIET_SPREAD
+from corridor_cli.bench.whole_way import STAGE_HEAD, stage_rows, stages_sentence, whole_way_lines
 from corridor_cli.bench.wording import (
     STATUS_WORDS,
     batch_in_words,
@@ -112,6 +113,7 @@ def points_markdown(document: BenchDocument) -> str:
     lines += _fact_table(document)
     lines += ["## Points", "", *_md_table(document.points), ""]
     lines += [f"{_md(each)}\n" for each in table_notes(document)]
+    lines += _md_whole_way(document.pipe)
     problems = list(problem_lines(document))
     if problems:
         lines += ["## What to know", "", *_bullets(problems)]
@@ -143,6 +145,14 @@ def _md_table(points: Sequence[PointResult]) -> list[str]:
     places = shown_columns(rows)
     lines = [TABLE_HEAD, ["---:"] * len(TABLE_HEAD), *([_md(cell) for cell in row] for row in rows)]
     return [f"| {' | '.join(line[place] for place in places)} |" for line in lines]
+
+
+def _md_whole_way(pipe: PipeResult | None) -> list[str]:
+    if pipe is None:
+        return []
+    rows = [STAGE_HEAD, ("---", "---:", "---:"), *stage_rows(pipe)]
+    table = [f"| {' | '.join(cell if row is rows[1] else _md(cell) for cell in row)} |" for row in rows]
+    return ["## The whole way", "", *_bullets(whole_way_lines(pipe)), *table, ""]
 
 
 def _md(text: str) -> str:
@@ -229,5 +239,7 @@ def _terminal_notes(document: BenchDocument) -> Iterator[str]:
         yield "a:N auto, which came to N"
     if any(batch_in_words(row).endswith(")") and row.batch_size != "auto" for row in points):
         yield "! ran with fewer requests together than asked"
+    if document.pipe is not None and document.pipe.seconds_by_stage:
+        yield stages_sentence(document.pipe)
     for row in failures(document):
         yield f"{name_of(row)}: {reason_of(row)}"
