@@ -90,6 +90,7 @@ COLUMNS: tuple[Column, ...] = (
     _of("hardware", "joules_source", "joules_source", "whose energy that is"),
     _plain("speedup_over_loop", "frames/s over the loop's with the same requests"),
     _plain("agreement_with_batch_1", "share of the first captions that are those of batch size 1, 0 to 1"),
+    _plain("num_captions_compared", "how many captions that is of; fewer than 16 are too few to tell"),
     _of("roofline", "frames_per_second", "roofline_frames_per_second", "the best the device could do"),
     _plain("share_of_roofline", "frames/s over that, 0 to 1"),
     _of("roofline", "mfu_vision", "mfu_vision", "share of the peak of arithmetic in the vision pass, 0 to 1"),
@@ -97,4 +98,5 @@ COLUMNS: tuple[Column, ...] = (
     _of("roofline", "mbu_steps", "mbu_steps", "share of the peak of reading in decode steps, 0 to 1"),
     _plain("start_seconds", "starting the engine, in no figure"),
     _plain("warm_up_seconds", "warming up, in no figure"),
+    _plain("agreement_seconds", "captioning more after the repeats, to compare them, in no figure"),
 )  # fmt: skip

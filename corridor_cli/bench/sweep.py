@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -143,7 +143,10 @@ class Sweep:
 
     def _measure(self, point: Point, frames: FrameSet, place: str) -> Measured:
         self._reporter.note(f"{place} {point.name}")
-        measured = measure_point(point, frames, self._settings, self._plan.effort)
+        alone = replace(point, contestant="engine", batch_size=1)
+        measured = measure_point(
+            point, frames, self._settings, self._plan.effort, is_compared=alone in self._plan.points
+        )
         row = measured.result
         if row.frames_per_second is None:
             self._reporter.warn(f"{point.name}: {row.status.replace('_', ' ')}: {row.error}")

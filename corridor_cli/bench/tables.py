@@ -8,11 +8,19 @@ from collections.abc import Iterator, Sequence
 
 from corridor_cli.bench.columns import COLUMNS, Cell
 from corridor_cli.bench.document import BenchDocument, PipeResult, PointResult
-from corridor_cli.bench.method import failures, method_lines, name_of, problem_lines, reason_of
+from corridor_cli.bench.method import (
+    agreement_lines,
+    failures,
+    method_lines,
+    name_of,
+    problem_lines,
+    reason_of,
+)
 from corridor_cli.bench.statistics import MAX_QUIET_SPREAD
 from corridor_cli.bench.whole_way import STAGE_HEAD, stage_rows, stages_sentence, whole_way_lines
 from corridor_cli.bench.wording import (
     STATUS_WORDS,
+    agreement_in_words,
     batch_in_words,
     command_line,
     fact_rows,
@@ -32,6 +40,7 @@ from corridor_cli.timeline.listing import csv_line
 TABLE_HEAD = (
     "batch", "frames", "tiles", "tokens", "frames/s", "± half spread", "p50 ms", "p95 ms", "p99 ms",
     "first token p50 ms", "tokens/s", "peak memory", "× loop", "of roofline", "busy", "J/frame",
+    "as at batch 1",
 )  # fmt: skip
 # A program that opens a CSV takes a cell that begins so for a formula, and runs it.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -73,6 +82,7 @@ def table_cells(row: PointResult) -> tuple[str, ...]:
         "" if roofline is None else percent(roofline),
         "" if row.busy_share is None else percent(row.busy_share),
         _known(row.joules_per_frame),
+        agreement_in_words(row),
     )  # fmt: skip
 
 
@@ -241,5 +251,6 @@ def _terminal_notes(document: BenchDocument) -> Iterator[str]:
         yield "! ran with fewer requests together than asked"
     if document.pipe is not None and document.pipe.seconds_by_stage:
         yield stages_sentence(document.pipe)
+    yield from agreement_lines(document)
     for row in failures(document):
         yield f"{name_of(row)}: {reason_of(row)}"

@@ -297,6 +297,7 @@ def related(row: PointResult, loop: PointResult) -> PointResult:
             if is_centre
             else None,
             "agreement_with_batch_1": 1.0 if row.batch_size == 1 else 0.9375,
+            "num_captions_compared": 16,
             "share_of_roofline": share,
             "roofline": RooflineShare(
                 frames_per_second=best.frames_per_second,
