@@ -34,7 +34,13 @@ def _of(part: str, name: str, column: str, meaning: str) -> Column:
 
 
 def _percentiles(part: str, of_what: str) -> list[Column]:
-    names = {"p50": "median", "p90": "90th percentile", "p95": "95th percentile", "p99": "99th percentile"}
+    names = {
+        "mean": "mean",
+        "p50": "median",
+        "p90": "90th percentile",
+        "p95": "95th percentile",
+        "p99": "99th percentile",
+    }
     columns = [
         _of(part, name, f"{part.removesuffix('_ms')}_{name}_ms", f"{word} of {of_what}, ms")
         for name, word in names.items()
