@@ -57,7 +57,11 @@ class VideoOutcome:
 @dataclass(frozen=True, slots=True)
 class RunOutcome:
     """What became of all inputs, and the exit code that says so. `num_captions` is None in a run that only
-    scans."""
+    scans.
+
+    `decode_seconds` is what all media workers took for their videos, less their waiting for room, and
+    `write_seconds` what writing took. Both went on beside captioning.
+    """
 
     exit_code: ExitCode
     num_complete: int
@@ -69,6 +73,8 @@ class RunOutcome:
     num_captions: int | None
     wall_seconds: float
     videos: tuple[VideoOutcome, ...] = ()
+    decode_seconds: float = 0.0
+    write_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ Interleaved rounds over the same videos, drawn by code unless a folder is given,
     engine    caption those picks with the bare engine, in this process
     prepared  the whole pipe from picks to documents, on those same pictures, already in shared memory
     wall      the whole pipe on the real videos
+    write     of that, what its writer thread took beside the rest
 
 Loading the model is not counted. Told are frames/s of engine and prepared, prepared over engine, and wall
 over scan + engine (what it may cost where they share the cores; on CUDA over the longer of the two).
@@ -56,7 +57,7 @@ def measure(
     videos: Sequence[Path], settings: Settings, num_pairs: int
 ) -> tuple[dict[str, list[float]], Recording]:
     """Seconds of each kind of round."""
-    seconds: dict[str, list[float]] = {name: [] for name in ROUNDS}
+    seconds: dict[str, list[float]] = {name: [] for name in (*ROUNDS, "write")}
     with staged(videos, settings, 0) as stage:
         recording = stage.scan()  # also the warm-up of scans
     with staged(videos, settings, len(recording.pictures)) as stage:
@@ -70,6 +71,7 @@ def measure(
             seconds["engine"].append(bench.caption(bench.requests(prompt, tokens))[1])
             seconds["prepared"].append(stage.run(PreparedMedia(stage, recording)))
             seconds["wall"].append(stage.run(stage.workers()))
+            seconds["write"].append(stage.write_seconds)
             told = "  ".join(f"{name} {values[-1]:.2f} s" for name, values in seconds.items())
             print(f"round {number + 1}: {told}", file=sys.stderr, flush=True)
         bench.close()

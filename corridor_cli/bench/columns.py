@@ -34,7 +34,13 @@ def _of(part: str, name: str, column: str, meaning: str) -> Column:
 
 
 def _percentiles(part: str, of_what: str) -> list[Column]:
-    names = {"p50": "median", "p90": "90th percentile", "p95": "95th percentile", "p99": "99th percentile"}
+    names = {
+        "mean": "mean",
+        "p50": "median",
+        "p90": "90th percentile",
+        "p95": "95th percentile",
+        "p99": "99th percentile",
+    }
     columns = [
         _of(part, name, f"{part.removesuffix('_ms')}_{name}_ms", f"{word} of {of_what}, ms")
         for name, word in names.items()
@@ -90,6 +96,7 @@ COLUMNS: tuple[Column, ...] = (
     _of("hardware", "joules_source", "joules_source", "whose energy that is"),
     _plain("speedup_over_loop", "frames/s over the loop's with the same requests"),
     _plain("agreement_with_batch_1", "share of the first captions that are those of batch size 1, 0 to 1"),
+    _plain("num_captions_compared", "how many captions that is of; fewer than 16 are too few to tell"),
     _of("roofline", "frames_per_second", "roofline_frames_per_second", "the best the device could do"),
     _plain("share_of_roofline", "frames/s over that, 0 to 1"),
     _of("roofline", "mfu_vision", "mfu_vision", "share of the peak of arithmetic in the vision pass, 0 to 1"),
@@ -97,4 +104,5 @@ COLUMNS: tuple[Column, ...] = (
     _of("roofline", "mbu_steps", "mbu_steps", "share of the peak of reading in decode steps, 0 to 1"),
     _plain("start_seconds", "starting the engine, in no figure"),
     _plain("warm_up_seconds", "warming up, in no figure"),
+    _plain("agreement_seconds", "captioning more after the repeats, to compare them, in no figure"),
 )  # fmt: skip

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from corridor_cli.bench.document import BenchDocument
+from corridor_cli.bench.going_on import resume_command
 from corridor_cli.bench.measure import Effort
 from corridor_cli.bench.pipe import run_pipe
 from corridor_cli.bench.points import Axes, Point, plan_points
@@ -15,7 +16,7 @@ from corridor_cli.bench.prepare import NUM_DRAWN, can_run_loop, centre_of, frame
 from corridor_cli.bench.sweep import Sweep, SweepPlan
 from corridor_cli.config import LoadedSettings
 from corridor_cli.engine.presets import describe_model
-from corridor_cli.errors import UsageError, VlmtlError
+from corridor_cli.errors import StorageError, UsageError, VlmtlError
 from corridor_cli.printable import printable
 from corridor_cli.runners.inputs import find_inputs
 from corridor_cli.telemetry import Reporter
@@ -81,16 +82,33 @@ def run_bench(
         )
     sweep = Sweep(plan, loaded.settings, frames_source(inputs, loaded.settings), reporter)
     document = sweep.run(folder, is_resumed=is_resumed)
-    verdict = document.verdict
-    if inputs and verdict is not None and verdict.recommended is not None:
-        reporter.note("the whole way, from files to timelines, with the batch size that is recommended")
-        try:
-            found = run_pipe(inputs, loaded, verdict.recommended.batch_size, reporter)
-        except (VlmtlError, OSError) as error:  # what was measured before is worth its files all the same
-            reporter.warn(f"the whole way failed: {printable(str(error))}")
-            return document
-        document = document.model_copy(update={"pipe": found})
-    return document
+    verdict, store = document.verdict, sweep.store
+    if not inputs or verdict is None or verdict.recommended is None or store is None:
+        return document
+    size = verdict.recommended.batch_size
+    if store.pipe is not None and store.pipe.batch_size == size:
+        return document.model_copy(update={"pipe": store.pipe})
+    reporter.note("the whole way, from files to timelines, with the batch size that is recommended")
+    try:
+        found = run_pipe(inputs, loaded, size, folder, reporter)
+    except (VlmtlError, OSError) as error:  # what was measured before is worth its files all the same
+        told = error.message if isinstance(error, VlmtlError) else str(error)
+        again = resume_command(plan.command, folder)
+        reporter.warn(f"the whole way failed: {printable(told.removesuffix('.'))}; `{again}` tries it again")
+        return document
+    try:
+        store.add_pipe(found)
+    except StorageError as error:  # it is still to be shown, and perhaps there is room for the results
+        reporter.warn(error.message)
+    return document.model_copy(update={"pipe": found})
+
+
+def lacks_a_part(plan: SweepPlan, inputs: list[str], document: BenchDocument) -> bool:
+    """Whether a longer run was asked for and failed; none is begun where nothing can be recommended."""
+    if document.verdict is None or document.verdict.recommended is None:
+        return False
+    is_short = plan.duration_seconds is not None and document.long_run is None
+    return is_short or (bool(inputs) and document.pipe is None)
 
 
 def planned_lines(plan: SweepPlan) -> list[str]:

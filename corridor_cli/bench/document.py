@@ -111,7 +111,8 @@ class PointResult(_Record):
 
     `output_tokens` is the limit that was set, `mean_output_tokens` what captions had.
     `batch_size_used` is smaller than asked where memory ran out. `caption_marks` are checksums of the first
-    requests' captions, by which `agreement_with_batch_1` is reckoned.
+    requests' captions, by which `agreement_with_batch_1` is reckoned: over `num_captions_compared` of them.
+    `agreement_seconds` went to captions that were made for this alone, after the repeats.
     """
 
     contestant: Contestant
@@ -145,6 +146,8 @@ class PointResult(_Record):
     joules_per_frame: float | None = None
     caption_marks: list[int] = []
     agreement_with_batch_1: float | None = None
+    num_captions_compared: int | None = None
+    agreement_seconds: float | None = None
     speedup_over_loop: float | None = None
     roofline: RooflineShare | None = None
     share_of_roofline: float | None = None
@@ -156,7 +159,12 @@ class PointResult(_Record):
 
 
 class PipeResult(_Record):
-    """A real run over the INPUT with the recommended batch size, from files to timelines."""
+    """A real run over the INPUT with the recommended batch size, from files to timelines.
+
+    `seconds_by_stage` has `decode`, of all media workers without their waiting for room; the device's passes
+    as `Sample.pass_seconds`; and `write`, of pictures, captions and timelines to the disk of the results, its
+    syncing included. Stages run side by side, so they may come to more than `wall_seconds`.
+    """
 
     batch_size: BatchSize
     num_videos: int

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from corridor_cli.bench.document import BenchDocument
+from corridor_cli.bench.going_on import resume_command
 from corridor_cli.bench.pictures import NAMES, Drawn, draw_pictures
 from corridor_cli.bench.report import report_html
+from corridor_cli.bench.store import FILE
 from corridor_cli.bench.tables import points_csv, points_markdown
 from corridor_cli.errors import StorageError
 from corridor_cli.printable import encodable, printable, shortened
+from corridor_cli.telemetry import counted
 from corridor_cli.timeline.commit import remove_file, write_atomically
 
 DOCUMENT = "bench.json"
@@ -24,12 +27,14 @@ _FOLDER = "pictures"
 class Written:
     """The files that are there now, and a line with the reason for each that could not be made or written.
 
-    `is_whole` is false where a file could not be written; pictures that cannot be drawn here are no loss.
+    `is_whole` is false where a file is missing; pictures that cannot be drawn here are no loss. `unwritten`
+    are those that the disk did not take.
     """
 
     paths: tuple[Path, ...]
     problems: tuple[str, ...] = ()
     is_whole: bool = True
+    unwritten: tuple[Path, ...] = ()
 
 
 def document_bytes(document: BenchDocument) -> bytes:
@@ -54,13 +59,15 @@ def write_results(folder: Path, document: BenchDocument) -> Written:
     """
     drawn = draw_pictures(document)
     paths: list[Path] = []
+    unwritten: list[Path] = []
     problems = list(drawn.problems)
     for name, make in _contents(document, drawn):
         try:
             write_atomically(folder / name, make(), fsync=True)
             paths.append(folder / name)
         except StorageError as error:
-            problems.append(str(error))
+            problems.append(error.message)
+            unwritten.append(folder / name)
         except Exception as error:  # noqa: BLE001 - what cannot be shown must not cost what was measured
             told = shortened(f"{type(error).__name__}: {error}", 200)
             problems.append(f"{printable(name)} could not be made: {told}")
@@ -68,8 +75,20 @@ def write_results(folder: Path, document: BenchDocument) -> Written:
         try:
             remove_file(folder / _FOLDER / f"{name}.svg")
         except StorageError as error:
-            problems.append(str(error))
-    return Written(tuple(paths), tuple(problems), len(problems) == len(drawn.problems))
+            problems.append(error.message)
+            unwritten.append(folder / _FOLDER / f"{name}.svg")
+    return Written(tuple(paths), tuple(problems), len(problems) == len(drawn.problems), tuple(unwritten))
+
+
+def unwritten_sentence(
+    command: Sequence[str], document: BenchDocument, folder: Path, written: Written
+) -> str:
+    """What to do about results that found no place: all they are made of is kept."""
+    return (
+        f"{counted(len(written.unwritten), 'file')} of the results could not be written. "
+        f"The points ({len(document.points)}) are kept in {printable(folder / FILE)}; once that is put "
+        f"right, `{resume_command(command, folder)}` writes the results and measures no point again"
+    )
 
 
 def _contents(document: BenchDocument, drawn: Drawn) -> Iterator[tuple[str, Callable[[], bytes]]]:

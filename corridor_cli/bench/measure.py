@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -26,6 +26,7 @@ from corridor_cli.records import BatchStats, EngineInfo
 from corridor_cli.settings import ModelSettings, Settings
 
 NUM_MARKS = 16
+_AGREEMENT_SECONDS = 60.0
 _MAX_BATCHES_A_REPEAT = 24
 _LACKS_MEMORY = ("too little memory", "does not fit into the memory of")
 
@@ -49,9 +50,14 @@ class Measured:
     info: EngineInfo | None
 
 
-def measure_point(point: Point, frames: FrameSet, settings: Settings, effort: Effort) -> Measured:
-    """Start an engine for the point, measure, and close it. Raises nothing for the point's sake."""
-    run = _PointRun(point, frames, settings, effort)
+def measure_point(
+    point: Point, frames: FrameSet, settings: Settings, effort: Effort, *, is_compared: bool
+) -> Measured:
+    """Start an engine for the point, measure, and close it. Raises nothing for the point's sake.
+
+    Where its captions are to be compared with another point's, it makes as many as that takes.
+    """
+    run = _PointRun(point, frames, settings, effort, is_compared=is_compared)
     with closing(run.engine):
         status, error = run.work()
     return Measured(run.result(status, error), run.engine.info)
@@ -69,8 +75,10 @@ def engine_settings(point: Point, settings: Settings) -> ModelSettings:
 
 
 class _PointRun:
-    def __init__(self, point: Point, frames: FrameSet, settings: Settings, effort: Effort) -> None:
-        self._point, self._effort = point, effort
+    def __init__(
+        self, point: Point, frames: FrameSet, settings: Settings, effort: Effort, *, is_compared: bool
+    ) -> None:
+        self._point, self._effort, self._is_compared = point, effort, is_compared
         self._ears = BatchEars()
         caption = replace(settings.caption, max_new_tokens=point.output_tokens)
         setup = EngineSetup(engine_settings(point, settings), frames.slot_bytes, caption)
@@ -84,6 +92,7 @@ class _PointRun:
         self._least_size: int | None = None
         self._start_seconds: float | None = None
         self._warm_up_seconds: float | None = None
+        self._agreement_seconds: float | None = None
         self._hardware: SamplerSummary | None = None
 
     def work(self) -> tuple[Status, str | None]:
@@ -120,7 +129,25 @@ class _PointRun:
             self._batches += done.batches
             self._marks = self._marks if number else marks_of(done, NUM_MARKS)
         self._hardware = sampler.summary(begun, sampler.mark())
+        if self._is_compared:
+            with suppress(ModelError):  # what was measured stays, with fewer captions to compare
+                self._caption_more(info.batch_size, self._samples[0].seconds / num_batches)
         return None
+
+    def _caption_more(self, size: int, batch_seconds: float) -> None:
+        """Whole batches until there are captions enough to compare, or no time for one more; in no figure.
+
+        One alone in the last batch would be one of batch size 1, so there are no smaller ones.
+        """
+        began = time.perf_counter()
+        while len(self._marks) < NUM_MARKS:
+            if time.perf_counter() - began + batch_seconds > _AGREEMENT_SECONDS:
+                break
+            done = self._load.round(size, first=len(self._marks))
+            if any(caption.error for caption in done.captions):
+                break
+            self._marks += marks_of(done, NUM_MARKS - len(self._marks))
+            self._agreement_seconds = time.perf_counter() - began
 
     def _status(self, info: EngineInfo) -> tuple[Status, str | None]:
         used = self._batch_size_used(info)
@@ -155,6 +182,7 @@ class _PointRun:
             start_seconds=self._start_seconds,
             warm_up_seconds=self._warm_up_seconds,
             num_oom_retries=self._num_oom_retries,
+            agreement_seconds=self._agreement_seconds,
         )
         # Half of the repeats of a point that broke down in the middle are no measurement.
         if self._hardware is None:

@@ -8,7 +8,14 @@ from typing import Any
 from corridor_cli.bench.document import BenchDocument, PointResult
 from corridor_cli.bench.selection import loop_point, measured
 from corridor_cli.bench.statistics import MAX_QUIET_SPREAD
-from corridor_cli.bench.wording import STATUS_WORDS, batch_in_words, figure, percent
+from corridor_cli.bench.wording import (
+    ENOUGH_CAPTIONS,
+    STATUS_WORDS,
+    agreement_in_words,
+    batch_in_words,
+    figure,
+    percent,
+)
 from corridor_cli.printable import printable, shortened
 from corridor_cli.telemetry import counted, format_duration
 
@@ -116,7 +123,7 @@ def problem_lines(document: BenchDocument) -> Iterator[str]:
         if not any(error in note for error in told):
             yield f"{shortened(note, _MAX_REASON_CHARS)}."
     yield from _machine_problems(document)
-    yield from _agreement_problems(document)
+    yield from agreement_lines(document)
 
 
 def _machine_problems(document: BenchDocument) -> Iterator[str]:
@@ -135,11 +142,21 @@ def _machine_problems(document: BenchDocument) -> Iterator[str]:
         yield f"The device slowed itself down: {', '.join(printable(each) for each in sorted(slowed))}."
 
 
-def _agreement_problems(document: BenchDocument) -> Iterator[str]:
-    rows = [row for row in measured(document.points) if row.agreement_with_batch_1 is not None]
+def agreement_lines(document: BenchDocument) -> Iterator[str]:
+    """Where captions are not those of batch size 1, and where too few were compared to say so."""
+    rows = [row for row in measured(document.points) if agreement_in_words(row)]
     worst = min(rows, key=lambda row: row.agreement_with_batch_1 or 0.0, default=None)
-    if worst is not None and worst.agreement_with_batch_1 is not None and worst.agreement_with_batch_1 < 1:
+    if worst is not None and worst.agreement_with_batch_1 != 1:
         yield (
-            f"Of the first captions {percent(worst.agreement_with_batch_1)} are those of batch size 1 at "
-            f"{name_of(worst)}, where the fewest are: in 16 bits rounding depends on the batch."
+            f"Of the captions compared {agreement_in_words(worst).removesuffix(', too few')} are those of "
+            f"batch size 1 at {name_of(worst)}, where the fewest are: in 16 bits rounding depends on the "
+            "batch."
+        )
+    few = [row for row in rows if (row.num_captions_compared or 0) < ENOUGH_CAPTIONS]
+    if few:
+        least = min(few, key=lambda row: row.num_captions_compared or 0)
+        yield (
+            f"Fewer than {ENOUGH_CAPTIONS} captions were compared with those of batch size 1 at "
+            f"{counted(len(few), 'point')}, {least.num_captions_compared} at {name_of(least)}: too few to "
+            "tell whether batches change them."
         )

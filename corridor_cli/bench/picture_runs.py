@@ -1,4 +1,4 @@
-"""Pictures of the other axes, and of a long run."""
+"""Pictures of the other axes, of the whole way, and of a long run."""
 
 from __future__ import annotations
 
@@ -11,8 +11,17 @@ from corridor_cli.bench.document import BenchDocument, HardwareUse, Window
 from corridor_cli.bench.picture_canvas import COLOURS, canvas, plain_numbers, value_axis
 from corridor_cli.bench.picture_sentences import AXIS_WORDS, axes_sentence, long_run_sentence
 from corridor_cli.bench.selection import AXES, axis_curve
-from corridor_cli.bench.wording import batch_in_words
+from corridor_cli.bench.whole_way import stage_words, stages_sentence
+from corridor_cli.bench.wording import batch_in_words, figure
 
+_STAGE_COLOURS = {
+    "decode": "vermilion",
+    "tile": "ochre",
+    "vision": "blue",
+    "prefill": "green",
+    "steps": "purple",
+    "write": "ink",
+}
 _MINUTE = 60.0
 _ABOVE_MINUTES = 300.0
 _PANELS: tuple[tuple[str, str, Callable[[HardwareUse], float | None]], ...] = (
@@ -53,6 +62,35 @@ def axes(document: BenchDocument) -> str | None:
         panels[0].set_ylabel("frames/s")
         value_axis(panels[0], [row.frames_per_second or 0.0 for rows in curves.values() for row in rows])
         return page.svg(axes_sentence(document))
+
+
+def whole_way(document: BenchDocument) -> str | None:
+    """How long each stage worked from files to timelines, beside the wall clock; None where none was run."""
+    pipe = document.pipe
+    if pipe is None or not pipe.seconds_by_stage:
+        return None
+    names, seconds = list(pipe.seconds_by_stage), list(pipe.seconds_by_stage.values())
+    with canvas("whole-way", "Stages from files to timelines", 0.9 + 0.34 * len(names)) as page:
+        axes = page.axes("seconds of work", "")
+        colours = [COLOURS[_STAGE_COLOURS.get(name, "faint")] for name in names]
+        for place, bar in enumerate(axes.barh(range(len(names)), seconds, 0.66, color=colours)):
+            bar.set_gid(f"stage-{place}")
+            axes.annotate(
+                f"{figure(seconds[place])} s", (seconds[place], place), xytext=(4, 0),
+                textcoords="offset points", va="center", fontsize=9,
+            )  # fmt: skip
+        axes.axvline(
+            pipe.wall_seconds, linestyle="--", color=COLOURS["ink"], gid="wall",
+            label=f"wall clock: {figure(pipe.wall_seconds)} s",
+        )  # fmt: skip
+        axes.set_yticks(range(len(names)), [stage_words(name) for name in names])
+        axes.invert_yaxis()  # the way goes from top to bottom
+        axes.set_xlim(0, 1.15 * max(pipe.wall_seconds, *seconds))
+        axes.xaxis.set_major_formatter(plain_numbers())
+        axes.grid(visible=False, axis="y")
+        page.legend(axes)
+        told = stages_sentence(pipe)
+        return page.svg(f"{told[:1].upper()}{told[1:]}.")
 
 
 def long_run(document: BenchDocument) -> str | None:

@@ -19,6 +19,7 @@ PICTURES: tuple[tuple[str, str, str, str], ...] = (
     ("pareto", "picture_batches", "pareto", "Throughput against latency"),
     ("memory", "picture_batches", "memory", "Memory by batch size"),
     ("stages", "picture_passes", "stages", "Where a request's time goes"),
+    ("whole-way", "picture_runs", "whole_way", "Stages from files to timelines"),
     ("ceilings", "picture_passes", "ceilings", "How near each pass comes to its peak"),
     ("roofline", "picture_passes", "roofline", "Roofline"),
     ("axes", "picture_runs", "axes", "Throughput along the other axes"),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import tempfile
+import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -17,16 +18,20 @@ from corridor_cli.runners.local import run_local
 from corridor_cli.telemetry import Reporter, RunOptions
 from corridor_cli.timeline.layout import OutputLayout
 
+_OUTPUT = ".whole-way"
+
 
 def run_pipe(
-    inputs: list[str], loaded: LoadedSettings, batch_size: BatchSize, reporter: Reporter
+    inputs: list[str], loaded: LoadedSettings, batch_size: BatchSize, folder: Path, reporter: Reporter
 ) -> PipeResult:
-    """Run into a temporary folder and look at what was left there. Raises what the run raises."""
+    """Run into a folder in `folder`, which goes again, and look at what was left there.
+
+    So writing costs what it costs on that disk. Raises what the run raises.
+    """
     settings = loaded.settings
     model = replace(settings.gpu_pipeline.internvl3, batch_size=batch_size)
     settings = replace(settings, gpu_pipeline=replace(settings.gpu_pipeline, internvl3=model))
-    with tempfile.TemporaryDirectory(prefix="vlmtl-bench-") as folder:
-        output = Path(folder)
+    with _output_in(folder) as output:
         outcome = run_local(inputs, output, replace(loaded, settings=settings), RunOptions(), reporter)
         timelines = [json.loads(path.read_bytes()) for path in output.rglob("*.timeline.json")]
         batches = list(_batches(OutputLayout(output).batches))
@@ -34,10 +39,11 @@ def run_pipe(
     num_captions = outcome.num_captions or 0
     seconds = outcome.wall_seconds
     busy = busy_share(batches)
-    stages = {"scan": sum(timeline["run"]["phases"].get("scan", 0.0) for timeline in timelines)}
+    stages = {"decode": outcome.decode_seconds}
     for batch in batches:
         for name, taken in batch["pass_seconds"].items():
             stages[name] = stages.get(name, 0.0) + taken
+    stages["write"] = outcome.write_seconds
     return PipeResult(
         batch_size=batch_size,
         num_videos=len(timelines),
@@ -53,6 +59,16 @@ def run_pipe(
         starved_share=None if busy is None else 1 - busy,
         exit_code=int(outcome.exit_code),
     )
+
+
+@contextmanager
+def _output_in(folder: Path) -> Iterator[Path]:
+    output = folder / _OUTPUT
+    shutil.rmtree(output, ignore_errors=True)  # of one that was killed: nothing in it is to be found finished
+    try:
+        yield output
+    finally:
+        shutil.rmtree(output, ignore_errors=True)
 
 
 def busy_share(batches: Sequence[dict[str, Any]]) -> float | None:

@@ -105,11 +105,13 @@ def _related(
     ceiling: Ceiling | None,
 ) -> PointResult:
     loop = loops.get(_asked(row))
+    beside = alone.get(_asked(row), [])
     roofline = roofline_share(row, ceiling) if ceiling and _is_ours(row) else None
     return row.model_copy(
         update={
             "speedup_over_loop": row.frames_per_second / loop if row.frames_per_second and loop else None,
-            "agreement_with_batch_1": agreement(row.caption_marks, alone.get(_asked(row), [])),
+            "agreement_with_batch_1": agreement(row.caption_marks, beside),
+            "num_captions_compared": min(len(row.caption_marks), len(beside)) or None,
             "roofline": roofline,
             "share_of_roofline": roofline.share if roofline else None,
         }

@@ -11,6 +11,7 @@ from corridor_cli.bench.page_style import STYLE
 from corridor_cli.bench.pictures import Drawn, Picture, draw_pictures
 from corridor_cli.bench.selection import asked, centre_of, size_of
 from corridor_cli.bench.tables import TABLE_HEAD, shown_columns, table_cells, table_notes
+from corridor_cli.bench.whole_way import stage_rows, whole_way_lines
 from corridor_cli.bench.wording import (
     command_line,
     fact_rows,
@@ -22,7 +23,7 @@ from corridor_cli.bench.wording import (
     verdict_sentence,
 )
 from corridor_cli.printable import printable
-from corridor_cli.telemetry import counted, format_duration
+from corridor_cli.telemetry import counted
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
@@ -171,24 +172,15 @@ def _pipe(pipe: PipeResult | None) -> str:
     if pipe is None:
         return ""
     facts = [
-        ("batch size", str(pipe.batch_size)),
         ("videos, scenes, captions", f"{pipe.num_videos:,}, {pipe.num_scenes:,}, {pipe.num_captions:,}"),
-        ("length of the videos", format_duration(pipe.video_seconds)),
-        ("wall time", format_duration(pipe.wall_seconds)),
-        ("scenes/s, captions/s", f"{figure(pipe.scenes_per_second)}, {figure(pipe.captions_per_second)}"),
-        ("times real time", figure(pipe.times_real_time)),
         ("exit code", str(pipe.exit_code)),
     ]
-    if pipe.busy_share is not None:
-        facts.append(("engine busy", percent(pipe.busy_share)))
     if pipe.starved_share is not None:
         facts.append(("engine without work", percent(pipe.starved_share)))
-    stages = [
-        (f"{printable(name)}, of all processes", format_duration(value))
-        for name, value in pipe.seconds_by_stage.items()
-    ]
+    stages = [(words, f"{seconds} ({share} of the wall clock)") for words, seconds, share in stage_rows(pipe)]
     return _section(
-        "The whole way, from files to timelines", f'<div class="facts">{_facts(facts)}{_facts(stages)}</div>'
+        "The whole way, from files to timelines",
+        f'{_list(whole_way_lines(pipe))}\n<div class="facts">{_facts(facts)}{_facts(stages)}</div>',
     )
 
 

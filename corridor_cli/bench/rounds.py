@@ -55,10 +55,12 @@ class Load:
         self._prompt = prompt
         self._num_rounds = 0
 
-    def round(self, num_requests: int) -> Round:
-        """So many requests from the first `submit` to the last caption. Raises what the engine raises."""
+    def round(self, num_requests: int, first: int = 0) -> Round:
+        """So many requests, from number `first` on, from the first `submit` to the last caption. Raises what
+        the engine raises."""
         self._ears.take()
-        waiting = [self._request(ordinal) for ordinal in range(num_requests)]
+        ordinals = range(first, first + num_requests)
+        waiting = [self._request(ordinal) for ordinal in ordinals]
         self._num_rounds += 1
         answers: dict[int, Caption] = {}
         started = time.perf_counter()
@@ -69,7 +71,7 @@ class Load:
             for caption in self._engine.poll(_POLL_SECONDS):
                 answers[caption.key.scene] = caption
         seconds = time.perf_counter() - started
-        captions = tuple(answers[ordinal] for ordinal in range(num_requests))
+        captions = tuple(answers[ordinal] for ordinal in ordinals)
         return Round(captions, seconds, tuple(self._ears.take()))
 
     def stream(self, seconds: float, on_caption: Callable[[Caption], None]) -> float:

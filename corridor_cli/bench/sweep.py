@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from corridor_cli.bench.document import BenchDocument, PointResult
 from corridor_cli.bench.environment import engine_facts, machine_facts
 from corridor_cli.bench.frames import FrameSet
+from corridor_cli.bench.going_on import kept_words, resume_command, with_what_is_kept
 from corridor_cli.bench.long_run import run_long
 from corridor_cli.bench.measure import Effort, Measured, measure_point
 from corridor_cli.bench.peaks import PRECISIONS, DevicePeaks, find_peaks
@@ -22,7 +23,7 @@ from corridor_cli.bench.store import PointStore
 from corridor_cli.bench.verdict import judge, keep_profile
 from corridor_cli.engine.local.shape import NetworkShape
 from corridor_cli.engine.presets import describe_model
-from corridor_cli.errors import ModelError
+from corridor_cli.errors import ModelError, StorageError, VlmtlError
 from corridor_cli.records import EngineInfo
 from corridor_cli.settings import Settings
 from corridor_cli.telemetry import Reporter, format_duration
@@ -65,31 +66,36 @@ class Sweep:
         self._created_at = datetime.now(UTC).isoformat(timespec="seconds")
         self._machine = machine_facts()
         self._peaks: DevicePeaks | None = None
+        self.store: PointStore | None = None
 
     def run(self, folder: Path, *, is_resumed: bool) -> BenchDocument:
         """Measure what is missing of the points kept in `folder`. Raises what `PointStore` raises."""
-        store = PointStore(folder, self.setup, is_resumed=is_resumed)
+        store = self.store = PointStore(folder, self.setup, is_resumed=is_resumed)
         known = {result.key for result in store.results}
         todo = [p for p in shuffled(self._plan.points, self._plan.seed) if _key(p) not in known]
         if known:
             self._reporter.note(f"{len(known)} points were measured before; {len(todo)} are left")
+        command = resume_command(self._plan.command, folder)
+        try:
+            return self._run(store, todo)
+        except KeyboardInterrupt:
+            kept = kept_words(len(store.results), len(self._plan.points), folder)
+            self._reporter.warn(f"stopped: {kept}; `{command}` measures the rest")
+            raise
+        except VlmtlError as error:
+            kept = kept_words(len(store.results), len(self._plan.points), folder)
+            raise with_what_is_kept(error, kept, command) from error
+
+    def _run(self, store: PointStore, todo: Sequence[Point]) -> BenchDocument:
         with ExitStack() as stack:
             opened: dict[int, FrameSet] = {}
-            try:
-                for number, point in enumerate(todo, start=1):
-                    if point.tiles not in opened:
-                        opened[point.tiles] = stack.enter_context(self._frames_for(point.tiles))
-                    measured = self._measure(point, opened[point.tiles], f"{number}/{len(todo)}")
-                    is_ours = point.contestant == "engine"
-                    store.add(measured.result, measured.info if is_ours else None)
-                document = self.document(store.results, store.info)
-                return self._with_long_run(document, stack, opened)
-            except KeyboardInterrupt:
-                self._reporter.warn(
-                    f"stopped: {len(store.results)} of {len(self._plan.points)} points are kept in {folder}; "
-                    "the same command with --resume measures the rest"
-                )
-                raise
+            for number, point in enumerate(todo, start=1):
+                if point.tiles not in opened:
+                    opened[point.tiles] = stack.enter_context(self._frames_for(point.tiles))
+                measured = self._measure(point, opened[point.tiles], f"{number}/{len(todo)}")
+                store.add(measured.result, measured.info if point.contestant == "engine" else None)
+            document = self.document(store.results, store.info)
+            return self._with_long_run(document, store, stack, opened)
 
     @property
     def setup(self) -> dict[str, Any]:
@@ -137,7 +143,10 @@ class Sweep:
 
     def _measure(self, point: Point, frames: FrameSet, place: str) -> Measured:
         self._reporter.note(f"{place} {point.name}")
-        measured = measure_point(point, frames, self._settings, self._plan.effort)
+        alone = replace(point, contestant="engine", batch_size=1)
+        measured = measure_point(
+            point, frames, self._settings, self._plan.effort, is_compared=alone in self._plan.points
+        )
         row = measured.result
         if row.frames_per_second is None:
             self._reporter.warn(f"{point.name}: {row.status.replace('_', ' ')}: {row.error}")
@@ -147,15 +156,17 @@ class Sweep:
         return measured
 
     def _with_long_run(
-        self, document: BenchDocument, stack: ExitStack, opened: dict[int, FrameSet]
+        self, document: BenchDocument, store: PointStore, stack: ExitStack, opened: dict[int, FrameSet]
     ) -> BenchDocument:
         seconds, verdict = self._plan.duration_seconds, document.verdict
         if seconds is None or verdict is None or verdict.recommended is None:
             return document
-        tiles = self._plan.centre.tiles
+        size, tiles = verdict.recommended.batch_size, self._plan.centre.tiles
+        kept = store.long_run
+        if kept is not None and (kept.batch_size, kept.seconds) == (size, seconds):
+            return document.model_copy(update={"long_run": kept})
         if tiles not in opened:
             opened[tiles] = stack.enter_context(self._frames_for(tiles))
-        size = verdict.recommended.batch_size
         self._reporter.note(
             f"for {format_duration(seconds)}: batch {size}, to see whether it keeps its speed"
         )
@@ -164,6 +175,10 @@ class Sweep:
         except ModelError as error:  # what was measured before is worth its files all the same
             self._reporter.warn(f"the long run failed: {error.message}")
             return document
+        try:
+            store.add_long_run(found)
+        except StorageError as error:  # it is still to be shown, and perhaps there is room for the results
+            self._reporter.warn(error.message)
         return document.model_copy(update={"long_run": found})
 
 

@@ -7,11 +7,20 @@ import re
 from collections.abc import Iterator, Sequence
 
 from corridor_cli.bench.columns import COLUMNS, Cell
-from corridor_cli.bench.document import BenchDocument, PointResult
-from corridor_cli.bench.method import failures, method_lines, name_of, problem_lines, reason_of
+from corridor_cli.bench.document import BenchDocument, PipeResult, PointResult
+from corridor_cli.bench.method import (
+    agreement_lines,
+    failures,
+    method_lines,
+    name_of,
+    problem_lines,
+    reason_of,
+)
 from corridor_cli.bench.statistics import MAX_QUIET_SPREAD
+from corridor_cli.bench.whole_way import STAGE_HEAD, stage_rows, stages_sentence, whole_way_lines
 from corridor_cli.bench.wording import (
     STATUS_WORDS,
+    agreement_in_words,
     batch_in_words,
     command_line,
     fact_rows,
@@ -31,6 +40,7 @@ from corridor_cli.timeline.listing import csv_line
 TABLE_HEAD = (
     "batch", "frames", "tiles", "tokens", "frames/s", "± half spread", "p50 ms", "p95 ms", "p99 ms",
     "first token p50 ms", "tokens/s", "peak memory", "× loop", "of roofline", "busy", "J/frame",
+    "as at batch 1",
 )  # fmt: skip
 # A program that opens a CSV takes a cell that begins so for a formula, and runs it.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -72,6 +82,7 @@ def table_cells(row: PointResult) -> tuple[str, ...]:
         "" if roofline is None else percent(roofline),
         "" if row.busy_share is None else percent(row.busy_share),
         _known(row.joules_per_frame),
+        agreement_in_words(row),
     )  # fmt: skip
 
 
@@ -112,6 +123,7 @@ def points_markdown(document: BenchDocument) -> str:
     lines += _fact_table(document)
     lines += ["## Points", "", *_md_table(document.points), ""]
     lines += [f"{_md(each)}\n" for each in table_notes(document)]
+    lines += _md_whole_way(document.pipe)
     problems = list(problem_lines(document))
     if problems:
         lines += ["## What to know", "", *_bullets(problems)]
@@ -143,6 +155,14 @@ def _md_table(points: Sequence[PointResult]) -> list[str]:
     places = shown_columns(rows)
     lines = [TABLE_HEAD, ["---:"] * len(TABLE_HEAD), *([_md(cell) for cell in row] for row in rows)]
     return [f"| {' | '.join(line[place] for place in places)} |" for line in lines]
+
+
+def _md_whole_way(pipe: PipeResult | None) -> list[str]:
+    if pipe is None:
+        return []
+    rows = [STAGE_HEAD, ("---", "---:", "---:"), *stage_rows(pipe)]
+    table = [f"| {' | '.join(cell if row is rows[1] else _md(cell) for cell in row)} |" for row in rows]
+    return ["## The whole way", "", *_bullets(whole_way_lines(pipe)), *table, ""]
 
 
 def _md(text: str) -> str:
@@ -229,5 +249,8 @@ def _terminal_notes(document: BenchDocument) -> Iterator[str]:
         yield "a:N auto, which came to N"
     if any(batch_in_words(row).endswith(")") and row.batch_size != "auto" for row in points):
         yield "! ran with fewer requests together than asked"
+    if document.pipe is not None and document.pipe.seconds_by_stage:
+        yield stages_sentence(document.pipe)
+    yield from agreement_lines(document)
     for row in failures(document):
         yield f"{name_of(row)}: {reason_of(row)}"

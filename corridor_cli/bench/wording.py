@@ -17,6 +17,7 @@ STATUS_WORDS = {
     "died": "died",
     "failed": "failed",
 }
+ENOUGH_CAPTIONS = 16  # to say of how many a batch changes the text
 _MAX_FACT_CHARS = 200
 _MAX_FACTS = 200
 
@@ -55,6 +56,15 @@ def batch_in_words(row: PointResult) -> str:
         if used is not None and used < row.batch_size
         else str(row.batch_size)
     )
+
+
+def agreement_in_words(row: PointResult) -> str:
+    """How many captions are those of batch size 1: `15 of 16`, `3 of 3, too few`; empty where none was
+    compared with another."""
+    share, number = row.agreement_with_batch_1, row.num_captions_compared
+    if share is None or number is None or (row.contestant == "engine" and row.batch_size == 1):
+        return ""
+    return f"{round(share * number)} of {number}{', too few' if number < ENOUGH_CAPTIONS else ''}"
 
 
 def peak_memory(row: PointResult) -> tuple[int, str] | None:

@@ -52,6 +52,7 @@ from corridor_cli.cli.options import (
 from corridor_cli.cli.results import show
 from corridor_cli.cli.tables import is_terminal, stdout_width
 from corridor_cli.errors import ExitCode, UsageError, VlmtlError
+from corridor_cli.printable import printable
 
 if TYPE_CHECKING:
     from corridor_cli.bench.command import BenchOptions
@@ -152,8 +153,8 @@ def _bench(
     as_json: bool,
     dry_run: bool,
 ) -> int:
-    from corridor_cli.bench.command import as_table, plan_sweep, planned_lines, run_bench
-    from corridor_cli.bench.files import DOCUMENT, write_results
+    from corridor_cli.bench.command import as_table, lacks_a_part, plan_sweep, planned_lines, run_bench
+    from corridor_cli.bench.files import unwritten_sentence, write_results
     from corridor_cli.bench.tables import terminal_table
     from corridor_cli.bench.wording import verdict_sentence
     from corridor_cli.cli.reporting import open_reporter
@@ -174,12 +175,15 @@ def _bench(
         written = write_results(folder, document)
         for problem in written.problems:
             reporter.warn(problem)
+        if written.unwritten:
+            reporter.warn(unwritten_sentence(plan.command, document, folder, written))
         reporter.note(verdict_sentence(document))
-        reporter.note(f"{len(written.paths)} files in {folder}")
+        reporter.note(f"{len(written.paths)} files in {printable(folder)}")
     if as_json:
         show(json.dumps(document.as_json()))
     else:
         show(terminal_table(document, stdout_width(), is_terminal=is_terminal()))
-    if (folder / DOCUMENT) not in written.paths:
+    if written.unwritten:
         return ExitCode.STORAGE
-    return ExitCode.OK if written.is_whole else ExitCode.PARTIAL
+    is_whole = written.is_whole and not lacks_a_part(plan, inputs, document)
+    return ExitCode.OK if is_whole else ExitCode.PARTIAL

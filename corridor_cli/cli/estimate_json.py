@@ -29,6 +29,7 @@ def estimate_as_json(estimate: Estimate) -> str:
         },
         "scenes": _amount(scenes.scenes if scenes else None),
         "captions": _amount(scenes.captions if scenes else None),
+        "summaries": _summaries(estimate),
         "output_tokens": _amount(estimate.output_tokens),
         "seconds": _amount(run.seconds if run else None),
         "bottleneck": run.bottleneck if run else None,
@@ -56,6 +57,18 @@ def _videos(estimate: Estimate) -> Part:
         ],
         "seconds": round(estimate.video_seconds, 3),
         "frames": round(estimate.frames),
+    }
+
+
+def _summaries(estimate: Estimate) -> Part:
+    found, trial = estimate.summaries, estimate.trial
+    if found is None or trial is None or trial.summary is None:
+        return None
+    return {
+        "requests": _amount(found.requests),
+        "seconds": _amount(found.seconds),
+        "seconds_each": _amount(trial.summary.seconds),
+        "output_tokens": _amount(found.tokens),
     }
 
 

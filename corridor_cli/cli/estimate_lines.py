@@ -77,6 +77,8 @@ def _sample(estimate: Estimate) -> str:
 def _captions(estimate: Estimate) -> str:
     assert estimate.scenes is not None
     text = f"captions {_range(estimate.scenes.captions, _whole)}"
+    if estimate.summaries is not None:
+        text += f", requests for summaries {_range(estimate.summaries.requests, _whole)}"
     if estimate.output_tokens is not None:
         text += f", output tokens {_range(estimate.output_tokens, _whole)}"
     return text
@@ -96,6 +98,8 @@ def _times(estimate: Estimate) -> Iterator[tuple[str, str]]:
         where = f"{estimate.num_devices:,} devices like {where}"
     how = "reckoned for a full batch from" if trial.is_reckoned else "measured over"
     each = f"{trial.cost.seconds.expected:.2g} s each, {how} {counted(trial.num_captions, 'caption')}"
+    if estimate.summaries is not None and trial.summary is not None:
+        each += f"; a summary's request {trial.summary.seconds.expected:.2g} s"
     model = printable(trial.info.model_id)
     yield "captioning", f"{_range(run.captioning, format_duration)} on {where} by {model}; {each}"
     sharing = ", and both share the processors" if run.is_sharing else ""

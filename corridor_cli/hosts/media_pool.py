@@ -193,7 +193,9 @@ class MediaPool:
         """Hand the job over, to a new child if there is none; False when the child turns out to be dead."""
         try:
             if worker.child is None:
-                worker.child = ChildProcess("corridor_cli.hosts.media_worker", self._arena_fd, WORKER_ENVIRONMENT)
+                worker.child = ChildProcess(
+                    "corridor_cli.hosts.media_worker", self._arena_fd, WORKER_ENVIRONMENT
+                )
                 free = tuple(slot for slot in worker.ring if slot not in worker.lent)
                 worker.child.channel.send(replace(self._setup, free_slots=free))
             worker.child.channel.send(job)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from fractions import Fraction
 
 from corridor_cli.pipeline.video import VideoWork
 from corridor_cli.records import ErrorInfo, Generation, Request, RequestKey
@@ -28,12 +29,12 @@ _RETRY_PENALTY = 1.3
 _AGAIN = ".again"
 
 # Two bytes make a token at most, for all but rare scripts; a model that can hold less says so.
-_MAX_BYTES = 12_000
-_MIN_BYTES = 400
+MAX_BYTES = 12_000
+MIN_BYTES = 400
 _LINES_EACH = 4
 
 # Overflows of an engine's context, by the name its error has.
-_OVERFLOW = "ContextOverflow"
+OVERFLOW = "ContextOverflow"
 
 
 class Summarizer:
@@ -76,16 +77,16 @@ class Summarizer:
         lines = list(self._captions(video))
         if not lines:
             return []
-        budget, level = _MAX_BYTES, 0
+        budget, level = MAX_BYTES, 0
         while True:
-            chunks = _chunks(lines, budget)
+            chunks = chunked(lines, budget)
             steps = [
                 self._request(video, f"{level}.{number}", chunk, is_last=len(chunks) == 1)
                 for number, chunk in enumerate(chunks)
             ]
             answers = [video.summary.get(step.key.part) for step in steps]
             errors = [answer.error for answer in answers if answer is not None and answer.error is not None]
-            if any(error.type == _OVERFLOW for error in errors) and budget > _MIN_BYTES:
+            if any(error.type == OVERFLOW for error in errors) and budget > MIN_BYTES:
                 budget //= 2
                 continue
             if errors:
@@ -114,15 +115,10 @@ class Summarizer:
         return [replace(step, key=step.key._replace(part=part), generation=changed)]
 
     def _request(self, video: VideoWork, name: str, lines: Sequence[str], *, is_last: bool) -> Request:
-        is_json = is_last and self._settings.format == "json"
-        asked = (SUMMARY_JSON_REQUEST if is_json else SUMMARY_REQUEST) if is_last else PART_REQUEST
-        language = self._settings.language
-        prompt = asked.format(lines="\n".join(lines)) + (f"\nAnswer in {language}." if language else "")
+        prompt, generation = summary_question(lines, self._settings, is_last=is_last)
         mark = zlib.crc32(prompt.encode("utf-8", "surrogatepass"))
         key = RequestKey(video.ordinal, -1, None, f"{name}.{mark:08x}")
-        return Request(
-            key, prompt, (), Generation(_NUM_TOKENS, json_schema=SUMMARY_SCHEMA if is_json else None)
-        )
+        return Request(key, prompt, (), generation)
 
     def _captions(self, video: VideoWork) -> Iterator[str]:
         """A line for each scene with a caption that can be used; one that says the same again is left out."""
@@ -133,10 +129,27 @@ class Summarizer:
             text = read_answer(video.caption_of(scene.index), self._settings).text
             if text and text != before:
                 before = text
-                yield f"[{timecode(scene.start)[:-4]}] {' '.join(text.split())}"
+                yield caption_line(scene.start, text)
 
 
-def _chunks(lines: Sequence[str], budget: int) -> list[list[str]]:
+def caption_line(start: Fraction, text: str) -> str:
+    """A scene's caption as a summary is told it."""
+    return f"[{timecode(start)[:-4]}] {' '.join(text.split())}"
+
+
+def summary_question(
+    lines: Sequence[str], settings: CaptionSettings, *, is_last: bool
+) -> tuple[str, Generation]:
+    """What is asked about lines that fit one request, and how it is to be answered; the last one of a video
+    gives its summary."""
+    is_json = is_last and settings.format == "json"
+    asked = (SUMMARY_JSON_REQUEST if is_json else SUMMARY_REQUEST) if is_last else PART_REQUEST
+    language = settings.language
+    prompt = asked.format(lines="\n".join(lines)) + (f"\nAnswer in {language}." if language else "")
+    return prompt, Generation(_NUM_TOKENS, json_schema=SUMMARY_SCHEMA if is_json else None)
+
+
+def chunked(lines: Sequence[str], budget: int) -> list[list[str]]:
     """The lines in order, in runs of at most `budget` bytes. Four or more go into each, cut where they are
     long, so that what is made of them is shorter than they are."""
     chunks: list[list[str]] = [[]]

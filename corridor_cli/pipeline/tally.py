@@ -29,7 +29,7 @@ class Tally:
         self._total_bytes = sum(video.plan.source.size_bytes for video in videos) or 1
         self._done_bytes = 0
         self._scanned_bytes_of_finished = 0
-        self._scan_seconds_of_finished = 0.0
+        self.scan_seconds_of_finished = 0.0
         self._frames_of_finished = 0
         self._scenes_of_finished = 0
         self._captions_of_finished = 0
@@ -65,7 +65,7 @@ class Tally:
         self._done_bytes += video.plan.source.size_bytes
         if not video.is_scan_reused:
             self._scanned_bytes_of_finished += video.plan.source.size_bytes
-            self._scan_seconds_of_finished += video.scan_seconds
+            self.scan_seconds_of_finished += video.scan_seconds
         self._frames_of_finished += video.num_frames
         self._scenes_of_finished += outcome.num_scenes
         self._captions_of_finished += len(video.captions)
@@ -103,7 +103,7 @@ class Tally:
         num_bytes = self._scanned_bytes_of_finished + sum(
             video.share_scanned * video.plan.source.size_bytes for video in fresh
         )
-        seconds = self._scan_seconds_of_finished - waited_seconds
+        seconds = self.scan_seconds_of_finished - waited_seconds
         seconds += sum(video.scan_seconds if video.is_decoded else now - video.started_at for video in fresh)
         if num_bytes < _MIN_SHARE * self._total_bytes or seconds < MIN_FORECAST_SECONDS:
             return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 
 Task = Callable[[], None]
@@ -17,11 +18,15 @@ _MAX_TASKS = 2000
 
 
 class Writer:
-    """Runs tasks one after another. The first error stops all later tasks and is raised by `check`."""
+    """Runs tasks one after another. The first error stops all later tasks and is raised by `check`.
+
+    `seconds` is how long its tasks took until now, the disk's syncing included.
+    """
 
     def __init__(self) -> None:
         self._tasks: queue.Queue[Task | None] = queue.Queue(_MAX_TASKS)
         self._error: BaseException | None = None
+        self.seconds = 0.0
         self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
         self._thread.start()
 
@@ -45,11 +50,13 @@ class Writer:
 
     def _work(self) -> None:
         while (task := self._tasks.get()) is not None:
+            began = time.perf_counter()
             try:
                 if self._error is None:
                     task()
             except BaseException as error:  # noqa: BLE001 - handed to the main thread, which raises it
                 self._error = error
             finally:
+                self.seconds += time.perf_counter() - began
                 self._tasks.task_done()
         self._tasks.task_done()

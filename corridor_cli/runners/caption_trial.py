@@ -33,7 +33,9 @@ from corridor_cli.records import (
 from corridor_cli.runners.amounts import Amount, relative_deviation
 from corridor_cli.runners.fetching import fetch_scenes
 from corridor_cli.runners.forecast import CaptionCost, full_batch_cost
+from corridor_cli.runners.forecast_summaries import SummaryCost
 from corridor_cli.runners.picture_limits import picture_limits
+from corridor_cli.runners.summary_trial import SummaryTask, try_summaries
 from corridor_cli.settings import Settings
 from corridor_cli.telemetry import Reporter
 
@@ -51,7 +53,7 @@ _UNKNOWN_SPREAD = 0.3
 class Trial:
     """What was measured. `is_reckoned` where a full batch would have taken too long: its cost is then
     reckoned from a few captions made together. `model_seconds` is from the start of its process until it is
-    loaded."""
+    loaded. `summary` is None where none was to be tried, or none could be made."""
 
     info: EngineInfo
     cost: CaptionCost
@@ -60,10 +62,15 @@ class Trial:
     model_seconds: float
     seconds_per_fetch: float
     is_reckoned: bool
+    summary: SummaryCost | None = None
 
 
 def try_captions(
-    sampled: Sequence[Sampled], model: ModelIdentity, settings: Settings, reporter: Reporter
+    sampled: Sequence[Sampled],
+    model: ModelIdentity,
+    settings: Settings,
+    reporter: Reporter,
+    summary: SummaryTask | None = None,
 ) -> Trial:
     """Caption some picks of what was sampled; there must be one. Raises `ModelError` as a run would."""
     limits = picture_limits(model, settings.gpu_pipeline.internvl3.max_tiles)
@@ -93,7 +100,7 @@ def try_captions(
         )
         media = MediaPool(worker, arena_fd, 1, num_slots)
         stack.callback(media.close)
-        return _Trial(engine, media, settings, batches).run(jobs)
+        return _Trial(engine, media, settings, batches).run(jobs, summary)
 
 
 def _jobs(sampled: Sequence[Sampled]) -> Iterator[ScanJob]:
@@ -127,7 +134,7 @@ class _Trial:
         self._loaded_at: float | None = None
         self._num_frames_each = 1
 
-    def run(self, jobs: Sequence[ScanJob]) -> Trial:
+    def run(self, jobs: Sequence[ScanJob], summary: SummaryTask | None) -> Trial:
         launched_at = time.monotonic()
         self._engine.launch()
         self._num_frames_each = _num_frames_each(jobs) if self._settings.caption.mode == "scene" else 1
@@ -152,8 +159,12 @@ class _Trial:
         each = _reckoned(captions, self._batches, size, seconds[-1]) if is_reckoned else None
         cost = _cost(each, captions, seconds, len(frames), size)
         characters = sum(len(caption.text) for caption in captions) / len(captions)
+        found = None
+        if summary is not None:
+            texts = [caption.text for caption in captions]
+            found = try_summaries(self._engine, self._keys, texts, summary, self._settings.caption)
         return Trial(
-            info, cost, len(captions), characters, model_seconds, seconds_per_fetch, each is not None
+            info, cost, len(captions), characters, model_seconds, seconds_per_fetch, each is not None, found
         )
 
     def _fetch(self, jobs: Sequence[ScanJob]) -> tuple[list[FrameRef], float]:

@@ -22,9 +22,10 @@ from corridor_cli.runners.inputs import check_captions, find_inputs
 from corridor_cli.runners.looks import Look
 from corridor_cli.runners.model_name import identify_model
 from corridor_cli.runners.other_work import OtherWork
-from corridor_cli.runners.reckon import Estimate, EstimateRequest, base_of, reckon
+from corridor_cli.runners.reckon import Estimate, EstimateRequest, base_of, reckon, scenes_of
 from corridor_cli.runners.sample_choice import FIRST_LOOK_SECONDS, choose_sample, choose_second_looks
 from corridor_cli.runners.sampling import look_into, look_of
+from corridor_cli.runners.summary_trial import SummaryTask
 from corridor_cli.runners.workers import WorkerPlan, is_model_on_processor, plan_workers
 from corridor_cli.settings import Settings
 from corridor_cli.telemetry import Reporter, counted
@@ -74,7 +75,8 @@ def run_estimate(
     other_work = others.share()
     if looking.stopped_by is not None:
         return EstimateOutcome(looking.stopped_by, None)
-    trial = _try(list(looking.sampled.values()), material, request, model, settings, reporter)
+    summary = _summary_task(material, looking.sampled, settings)
+    trial = _try(list(looking.sampled.values()), material, request, model, settings, reporter, summary)
     looks = [*material.known.values(), *_looks(looking.sampled, trial, settings)]
     start = StartUp(program_seconds + material.plan_seconds, looking.worker_seconds)
     estimate = replace(
@@ -172,17 +174,30 @@ def _try(
     model: ModelIdentity,
     settings: Settings,
     reporter: Reporter,
+    summary: SummaryTask | None,
 ) -> Trial | None:
     """Caption some picks, of known scans where nothing was scanned now."""
     usable = [each for each in sampled if each.record is not None and each.record.scenes]
     usable = usable or material.known_samples
     is_all_known = len(material.known) == len(material.plans)
-    if is_all_known and not any(look.num_asked for look in material.known.values()):
+    has_captions = not is_all_known or any(look.num_asked for look in material.known.values())
+    if not has_captions and summary is None:
         return None
     if not request.with_model or not usable:
         return None
     reporter.note("loading the model and captioning a few of their frames")
-    return try_captions(usable, model, settings, reporter)
+    return try_captions(usable, model, settings, reporter, summary)
+
+
+def _summary_task(material: Material, sampled: dict[int, Sampled], settings: Settings) -> SummaryTask | None:
+    """A summary like those of these videos, where they are wanted: of as many scenes as they have on the
+    average."""
+    looks = [*material.known.values(), *_looks(sampled, None, settings)]
+    scenes = scenes_of(material, looks, settings)
+    if not settings.caption.summary or scenes is None or not material.plans:
+        return None
+    num_videos = len(material.plans)
+    return SummaryTask(max(1, round(scenes.scenes.expected / num_videos)), num_videos)
 
 
 def _looks(sampled: dict[int, Sampled], trial: Trial | None, settings: Settings) -> list[Look]:

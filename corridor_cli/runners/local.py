@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from corridor_cli.config import LoadedSettings
@@ -86,7 +87,8 @@ def run_local(
         code = ExitCode.OK if options.dry_run else run.stopped_by
         if run.are_exports_incomplete and code is None and exit_code(outcomes) is ExitCode.OK:
             code = ExitCode.PARTIAL
-        return total(outcomes, run.tally, code, time.monotonic() - started)
+        outcome = total(outcomes, run.tally, code, time.monotonic() - started)
+        return replace(outcome, decode_seconds=run.decode_seconds, write_seconds=run.write_seconds)
 
 
 class _Run:
@@ -114,6 +116,7 @@ class _Run:
         self._batches: BatchLog | None = None
         self.stopped_by: ExitCode | None = None
         self._spans: list[Span] = []
+        self.decode_seconds = self.write_seconds = 0.0
 
     def work(self, plans: Sequence[VideoPlan | UnreadableSource], num_problems: int) -> list[VideoOutcome]:
         """Do what the plans ask for; one outcome each, in order. `num_problems` inputs failed before."""
@@ -145,6 +148,7 @@ class _Run:
         finally:
             self._batches.close()
             writer.close()
+        self.write_seconds = writer.seconds
         writer.check()
         self._end_exports(exports)
         by_relative = {outcome.relative: outcome for outcome in done}
@@ -158,6 +162,7 @@ class _Run:
                 videos, media, engine, documents, writer, self._settings, self._reporter, self.tally
             )
             pipeline.run(signals)
+            self.decode_seconds = max(0.0, self.tally.scan_seconds_of_finished - media.waited_seconds)
             if signals.received is not None:
                 self.stopped_by = signals.exit_code
             elif self._options.profile:

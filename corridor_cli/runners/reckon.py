@@ -13,6 +13,7 @@ from corridor_cli.runners.estimate_material import Material, Unopened
 from corridor_cli.runners.forecast import Disk, Machine, RunTime, StartUp, forecast_disk, forecast_run
 from corridor_cli.runners.forecast_decoding import MIN_DEVIATION, Decoding, forecast_decoding, makespan
 from corridor_cli.runners.forecast_scenes import Scenes, forecast_scenes
+from corridor_cli.runners.forecast_summaries import Summaries, forecast_summaries
 from corridor_cli.runners.looks import Look
 from corridor_cli.runners.workers import WorkerPlan
 from corridor_cli.settings import Settings
@@ -36,7 +37,8 @@ class Estimate:
 
     `other_work` is the share of the processors that other processes had while the sample was seen.
     `sampled_share` is the part of all seconds of video that was seen, now or by earlier runs. Figures are
-    None where nothing is known to reckon them from.
+    None where nothing is known to reckon them from. `output_tokens` has those of `summaries`, which are None
+    where none are wanted or none could be tried; second tries nobody can know before.
     """
 
     num_videos: int
@@ -57,6 +59,7 @@ class Estimate:
     decoding: Decoding | None = None
     scenes: Scenes | None = None
     trial: Trial | None = None
+    summaries: Summaries | None = None
     output_tokens: Amount | None = None
     time: RunTime | None = None
     num_devices: int = 1
@@ -102,8 +105,7 @@ def reckon(
     settings: Settings,
 ) -> Estimate:
     """Everything that follows."""
-    is_split = settings.scenes.detector != "file"
-    scenes = forecast_scenes(material.facts, looks, settings.scenes.max_scene_seconds if is_split else None)
+    scenes = scenes_of(material, looks, settings)
     fetch_seconds = trial.seconds_per_fetch if trial else 0.0
     decoding = forecast_decoding(material.facts, looks, fetch_seconds, estimate.other_work)
     estimate = replace(estimate, scenes=scenes, decoding=decoding, trial=trial)
@@ -117,6 +119,12 @@ def reckon(
         each = trial.cost.seconds.at_least_off(max(MIN_DEVIATION, disturbed))
         captioning = scenes.captions * each
         tokens, start = scenes.captions * trial.cost.tokens, _with_model(estimate, scenes, trial)
+        if trial.summary is not None:
+            summaries = forecast_summaries(
+                estimate.num_videos, looks, scenes.scenes, trial.mean_characters, trial.summary
+            )
+            captioning, tokens = captioning + summaries.seconds, tokens + summaries.tokens
+            estimate = replace(estimate, summaries=summaries)
         estimate = replace(estimate, output_tokens=tokens, start=start)
     core_seconds = decoding.all.expected
     wall_seconds = makespan(decoding.of_each, machine.num_workers)
@@ -129,9 +137,18 @@ def reckon(
         settings.frames.max_saved_bytes,
         is_saving=settings.frames.save != "none",
     )
+    if disk is not None and trial is not None and trial.summary is not None:
+        size = Amount(estimate.num_videos * trial.summary.characters)
+        disk = replace(disk, timeline_bytes=disk.timeline_bytes + size)
     rate = request.cost_per_hour
     cost = None if rate is None else run.seconds.times(rate / 3600)
     return replace(estimate, time=run, disk=disk, cost=cost)
+
+
+def scenes_of(material: Material, looks: Sequence[Look], settings: Settings) -> Scenes | None:
+    """How many scenes and captions; None where nothing was seen."""
+    is_split = settings.scenes.detector != "file"
+    return forecast_scenes(material.facts, looks, settings.scenes.max_scene_seconds if is_split else None)
 
 
 def _model_threads(trial: Trial, num_cpus: int) -> int:
@@ -144,9 +161,11 @@ def _model_threads(trial: Trial, num_cpus: int) -> int:
 
 def _with_model(estimate: Estimate, scenes: Scenes, trial: Trial) -> StartUp:
     """The start with the model's own, and what the captions of the last video take when all is decoded."""
+    # A video's summary can only be asked for when its last caption is there.
+    summary_seconds = trial.summary.latency_seconds if trial.summary is not None else 0.0
     of_last = min(float(trial.info.batch_size), scenes.captions.expected / max(1, estimate.num_videos))
     return replace(
         estimate.start,
         model_seconds=trial.model_seconds,
-        last_captions_seconds=of_last * trial.cost.seconds.expected,
+        last_captions_seconds=of_last * trial.cost.seconds.expected + summary_seconds,
     )

@@ -58,7 +58,12 @@ def _run_pipe(name: str, model: ModelSettings, caption: CaptionSettings, options
             seconds = [stage.run(stage.workers()) for _ in range(1 if options.is_quick else 3)]
     told = f"{seconds[0]:.2f} s, {num_picks} frames (goal under {GOAL_SECONDS:g} s)"
     holds = None if options.is_quick else seconds[0] < GOAL_SECONDS
-    return Result(name, holds, told, {"seconds_of_each_run": seconds, "num_frames": num_picks})
+    return Result(
+        name,
+        holds,
+        told,
+        {"seconds_of_each_run": seconds, "num_frames": num_picks, "write_seconds": stage.write_seconds},
+    )
 
 
 def _run_engine(model: ModelSettings, caption: CaptionSettings, options: Options) -> list[Result]:

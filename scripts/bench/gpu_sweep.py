@@ -16,6 +16,7 @@ CHECK = "vlmtl bench"
 # What the command line needs beside the engine.
 NEEDED = ("typer", "rich", "pydantic", "yaml", "av", "PIL")
 MAX_SAMPLER_SHARE = 0.02
+NUM_COMPARED = 16
 _SECONDS = 480
 
 
@@ -24,7 +25,7 @@ def run_sweep(options: Options) -> list[Result]:
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         return [Result(CHECK, None, f"not run: this Python lacks {', '.join(missing)}")]
-    what = ["--model", "tiny", "--seconds", "0.2"] if options.is_quick else _REAL
+    what = ["--model", "tiny", "--seconds", "0.2", "--duration", "5s"] if options.is_quick else _REAL
     sizes = ["--batch-sizes", "1,4" if options.is_quick else "1,16,64,256,auto"]
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "corridor_cli", "bench", *what, *sizes, "--device", options.device]
@@ -65,4 +66,33 @@ def judge(document: dict[str, Any], options: Options) -> list[Result]:
             f"unknown: {', '.join(unknown)}" if unknown else "all known",
             {"points": [{"asked": p["batch_size"], "hardware": p["hardware"]} for p in points]},
         ),
+        *_of_engine(document, on_card=on_card),
+    ]
+
+
+def _of_engine(document: dict[str, Any], *, on_card: bool) -> list[Result]:
+    """What the engine's own points must tell on a card; on a processor some of it nobody can know."""
+    points = [p for p in document["points"] if p["contestant"] == "engine" and p["status"] == "measured"]
+    held = ("peak_allocated_bytes", "peak_reserved_bytes", "peak_device_bytes", "peak_host_bytes")
+    lacking = [name for name in held if any(p["memory"][name] is None for p in points)]
+    shares = ("mfu_vision", "mfu_prefill", "mbu_steps")
+    lacking += [name for name in shares if any((p["roofline"] or {}).get(name) is None for p in points)]
+    lacking += ["joules_per_frame"] if any(p["joules_per_frame"] is None for p in points) else []
+    compared = [p for p in points if p["agreement_with_batch_1"] is not None]
+    few = [p["batch_size"] for p in compared if p["num_captions_compared"] < NUM_COMPARED]
+    least = min((p["agreement_with_batch_1"] for p in compared), default=0.0)
+    long_run = document["long_run"]
+    told = "none" if long_run is None else f"{long_run['seconds']:.0f} s, drift {long_run['drift']:.3f}"
+    return [
+        Result(
+            f"{CHECK}: memory, shares of the peaks, energy",
+            not lacking if on_card else None,
+            f"unknown at some points: {', '.join(lacking)}" if lacking else "all known",
+        ),
+        Result(
+            f"{CHECK}: captions compared with batch size 1",
+            bool(compared) and not few,
+            f"too few at {few}" if few else f"{least:.0%} or more are the same",
+        ),
+        Result(f"{CHECK}: a long run", long_run is not None, told, {"long_run": long_run}),
     ]

@@ -71,7 +71,8 @@ class Recording:
 class Stage:
     """An arena, a started engine host, and the sources: runs them as often as one likes.
 
-    The first slots are the media workers', the rest hold the pictures of `prepare`.
+    The first slots are the media workers', the rest hold the pictures of `prepare`. `write_seconds` is what
+    the latest run spent on writing, beside its other work.
     """
 
     def __init__(self, inputs: Sequence[Path], settings: Settings, num_prepared: int) -> None:
@@ -97,6 +98,7 @@ class Stage:
             reads_ahead=workers.reads_ahead,
         )
         self._engine: HostedEngine | None = None
+        self.write_seconds = 0.0
 
     def start_engine(self) -> EngineInfo:
         """Load the model in its host; the seconds are not counted."""
@@ -166,6 +168,7 @@ class Stage:
                     media.close()
                     writer.close()
                 seconds = time.perf_counter() - started
+                self.write_seconds = writer.seconds
                 writer.check()
             failed = [outcome for outcome in pipeline.outcomes if outcome.status != "complete"]
             if failed or signals.received:

@@ -96,8 +96,8 @@ def test_ids_are_unique_in_the_page() -> None:
 def test_the_verdict_comes_first() -> None:
     text = report_html(FULL)
     order = [text.index(part) for part in (
-        "Set batch size 48", "Measured with", "Pictures</h2>", "All points", "The whole way",
-        "How it was measured", "What to know",
+        "Set batch size 48", "Measured with", "Pictures</h2>", "All points",
+        "from files to timelines</h2>", "How it was measured", "What to know",
     )]  # fmt: skip
     assert order == sorted(order)
     page = Page(text)

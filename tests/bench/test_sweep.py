@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from corridor_cli.bench import long_run as long_run_module
+from corridor_cli.bench import measure
 from corridor_cli.bench.axes import read_axes
 from corridor_cli.bench.command import BenchOptions, plan_sweep
 from corridor_cli.bench.document import BenchDocument, PointResult, read_document
@@ -17,6 +18,7 @@ from corridor_cli.bench.measure import Effort, kind_of
 from corridor_cli.bench.points import Point
 from corridor_cli.bench.prepare import frames_source
 from corridor_cli.bench.sweep import Sweep, SweepPlan
+from corridor_cli.bench.tables import points_markdown, terminal_table
 from corridor_cli.bench.verdict import keep_profile
 from corridor_cli.config import LoadedSettings, load_settings
 from corridor_cli.config.sources import Override
@@ -179,6 +181,41 @@ def test_the_bundled_model_is_measured_by_pass_and_against_its_ceiling(compared:
     assert pairs.prompt_tokens > three.prompt_tokens
     assert document.peaks is not None
     assert document.environment["model"] == "tiny"
+
+
+def test_captions_enough_to_compare_are_made_apart_from_what_is_timed(tmp_path: Path) -> None:
+    settings = loaded("echo", delay_seconds=0.02)
+    short = replace(QUICK, seconds=0.0)  # a batch a repeat, as on a machine that takes seconds for each
+    document = run(settings, plan(settings, "1,3,16", effort=short), tmp_path / "out")
+    for size in (1, 3, 16):
+        each = row(document, batch_size=size)
+        assert [sample.num_requests for sample in each.samples] == [size] * 3
+        assert (each.num_captions_compared, each.agreement_with_batch_1) == (16, 1.0)
+    alone, sixteen = row(document, batch_size=1), row(document, batch_size=16)
+    assert alone.agreement_seconds is not None
+    assert alone.agreement_seconds >= 15 * 0.02, "a batch each"
+    assert sixteen.agreement_seconds is None, "a repeat had enough"
+    assert "16 of 16" in points_markdown(document)
+    assert "too few" not in points_markdown(document)
+    # Nothing at batch size 1 to compare with: nothing is captioned for it.
+    document = run(settings, plan(settings, "3,5", effort=short), tmp_path / "without")
+    assert [each.agreement_seconds for each in document.points] == [None, None]
+    assert [each.num_captions_compared for each in document.points] == [None, None]
+
+
+def test_too_few_captions_to_compare_are_called_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure, "_AGREEMENT_SECONDS", 0.5)
+    settings = loaded("echo", delay_seconds=0.15)
+    document = run(settings, plan(settings, "1,2", effort=replace(QUICK, seconds=0.0)), tmp_path / "out")
+    two, alone = row(document, batch_size=2), row(document, batch_size=1)
+    assert alone.agreement_seconds is not None
+    assert alone.agreement_seconds < 0.7
+    assert two.num_captions_compared == len(alone.caption_marks) < 16
+    number = two.num_captions_compared
+    assert f"{number} of {number}, too few" in points_markdown(document)
+    for text in (points_markdown(document), terminal_table(document, 100)):
+        words = " ".join(text.split())
+        assert f"compared with those of batch size 1 at 1 point, {number} at batch 2" in words
 
 
 def test_auto_begins_with_what_was_kept(compared: Compared, tmp_path: Path) -> None:

@@ -123,6 +123,34 @@ def test_captions_that_are_known_are_not_counted_again(
     assert found["captions"]["expected"] == len(captions) - 5
 
 
+def test_summaries_are_reckoned_where_they_are_wanted(
+    videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slow = [*echo_options(delay_seconds=0.3), "--set", "gpu_pipeline.internvl3.batch_size=2"]
+    without = told(capsys, videos, *slow, *ONE_WORKER)
+    found = told(capsys, videos, *slow, *ONE_WORKER, "--summary")
+    assert without["summaries"] is None
+    summaries = found["summaries"]
+    assert summaries["requests"]["expected"] == 3, "one a video: its captions fit into one request"
+    assert summaries["seconds_each"]["expected"] == pytest.approx(0.3 / 2, rel=0.5)
+    more = found["captioning"]["seconds"]["expected"] - without["captioning"]["seconds"]["expected"]
+    assert more == pytest.approx(summaries["seconds"]["expected"], rel=0.5)
+    assert found["output_tokens"]["expected"] > without["output_tokens"]["expected"]
+    output = tmp_path / "out"
+    assert run("run", videos, output, *slow, "--summary")[0] == 0
+    logs = [log.read_text() for log in output.glob(".vlmtl/captions/*/*.jsonl")]
+    assert sum(log.count('"part":') for log in logs) == summaries["requests"]["expected"]
+    # Captions are there already and summaries are asked for anew: they alone are what is to be done.
+    assert run("run", videos, tmp_path / "plain", *slow)[0] == 0
+    found = told(capsys, videos, "--output", tmp_path / "plain", *slow, *ONE_WORKER, "--summary")
+    assert (found["captions"]["expected"], found["summaries"]["requests"]["expected"]) == (0, 3)
+    assert found["captioning"]["seconds"]["expected"] == pytest.approx(
+        found["summaries"]["seconds"]["expected"], rel=1e-3
+    )
+    assert call(["estimate", str(videos), *slow, *ONE_WORKER, "--summary"]) == ExitCode.OK
+    assert "requests for summaries 3" in capsys.readouterr().out
+
+
 def test_without_a_model_nothing_is_said_of_captions(
     videos: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import pytest
 
+from corridor_cli.pipeline.summing import MAX_BYTES, caption_line, chunked
 from corridor_cli.records import VideoInfo
 from corridor_cli.runners.amounts import Amount, effective_number, relative_deviation, through, total
 from corridor_cli.runners.caption_trial import stretch_deviation
@@ -14,6 +15,7 @@ from corridor_cli.runners.estimate_material import video_facts
 from corridor_cli.runners.forecast import Machine, StartUp, forecast_disk, forecast_run, full_batch_cost
 from corridor_cli.runners.forecast_decoding import forecast_decoding, makespan
 from corridor_cli.runners.forecast_scenes import cut_rate, forecast_scenes, rates_by_length, with_splits
+from corridor_cli.runners.forecast_summaries import SummaryCost, forecast_summaries, num_requests
 from corridor_cli.runners.looks import Kind, Look, VideoFacts, kind_of, length_class
 from corridor_cli.runners.sample_choice import choose_sample, choose_second_looks
 from corridor_cli.runners.sampling import steady_speed
@@ -314,3 +316,30 @@ def test_lengths_end_at_the_limits_of_a_scan() -> None:
     assert (limited.seconds, limited.frames) == (10, 250)
     (limited,) = video_facts([(1000, info(100, None))], DecodeSettings(max_frames=50))
     assert (limited.seconds, limited.frames) == (2, 50)
+
+
+@pytest.mark.parametrize("num_scenes", [0, 1, 40, 200, 3000])
+@pytest.mark.parametrize("num_characters", [60, 900, 5000])
+def test_a_summary_is_counted_in_the_requests_it_is_made_of(num_scenes: int, num_characters: int) -> None:
+    part = "p" * 300
+    lines = [caption_line(Fraction(number), "x" * num_characters) for number in range(num_scenes)]
+    num_asked = 0
+    while lines:
+        chunks = chunked(lines, MAX_BYTES)
+        num_asked += len(chunks)
+        if len(chunks) == 1:
+            break
+        lines = [part] * len(chunks)
+    assert num_requests(num_scenes, num_characters, len(part), MAX_BYTES) == num_asked
+
+
+def test_videos_that_were_not_seen_have_summaries_like_the_others() -> None:
+    cost = SummaryCost(Amount(2.0), Amount(100.0), 300.0, 2.0, MAX_BYTES)
+    seen = [look(0, 1500, 1.0, num_scenes=10)]
+    found = forecast_summaries(4, seen, Amount(10 + 3 * 500, 300.0), 100.0, cost)
+    each = num_requests(500, 100.0, 300.0, MAX_BYTES)
+    assert each > 1
+    assert found.requests.expected == 1 + 3 * each
+    assert found.requests.deviation > 0, "how many scenes there are is not known"
+    assert found.seconds.expected == 2 * found.requests.expected
+    assert found.tokens.expected == 100 * found.requests.expected
