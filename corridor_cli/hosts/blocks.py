@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 # Up to 480p sixteen still cost less than eight: 0.1 ms a frame. Each holds a decoded picture.
 MAX_TOGETHER = 16
-TOGETHER_BYTES = 24 * 2**20
+TOGETHER_BYTES = 18 * 2**20
 
 
 def num_together(width_px: int, height_px: int) -> int:

@@ -185,9 +185,10 @@ class MediaWorker:
 
     def _hand_over(self, picks: Sequence[PickedScanFrame]) -> Iterator[PickedFrame]:
         last: ScanFrame | None = None
+        picture: PickPicture | None = None
         for picked in picks:
             if picked.frame is not last:  # a scene of few frames has one for several roles
-                last = picked.frame
+                last, picture = picked.frame, None  # the one before is let go, with its copy, before the next
                 picture = PickPicture(last.rgb())
                 checksum, image = zlib.crc32(picture.rgb.data), picture.saved(self._setup.frames)
             pick = Pick(
@@ -199,6 +200,7 @@ class MediaWorker:
                 rgb_crc32=checksum,
             )
             is_shown = self._ring is not None and pick.duplicate_of is None
+            assert picture is not None
             yield PickedFrame(pick, self._write(picture) if is_shown else None, image)
 
     def _tell_scores(self, scores: ScoreLog | None, *, is_end: bool = False) -> None:

@@ -12,8 +12,8 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-# What may lie between the stages. A scene's picks take some 30 ms to convert: about six frames of 1080p.
-AHEAD_BYTES = 20 * 2**20
+# What may lie between the stages. A scene's picks take some 30 ms to convert: about five frames of 1080p.
+AHEAD_BYTES = 16 * 2**20
 MIN_AHEAD, MAX_AHEAD = 2, 16
 
 
