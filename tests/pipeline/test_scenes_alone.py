@@ -29,9 +29,9 @@ from runs import (
 from corridor_cli.cli.main import call
 from corridor_cli.errors import ExitCode
 from corridor_cli.media.open_reader import open_reader
+from corridor_cli.scenes.blend_windows import MAX_RESIDUAL
 from corridor_cli.scenes.detectors.adaptive import DEFAULT_THRESHOLD
 from corridor_cli.scenes.looks import change_score
-from corridor_cli.scenes.transitions import MAX_RESIDUAL
 from corridor_cli.settings import DecodeSettings
 from corridor_cli.timeline.contact_sheet import PAGE_WIDTH_PX, PICK_WIDTH_PX, place_cells
 from corridor_cli.timeline.layout import OutputLayout
