@@ -105,7 +105,7 @@ class BlendMeter:
         middle_first = products[middles, _LENGTHS - _TO_END]
         weight = products[ends[:, None], _TO_END] - middle_first - with_first + first_squares
         square = products[middles, 0] - 2 * middle_first + first_squares
-        # n times the sum of squares is no less than the squared sum of what `_weights` asks for.
+        # n times the sum of squares is no less than the squared sum that `_is_far` asks for.
         moves = length * ROW_SIZE >= _MIN_WINDOW_SUM**2
         # (square / length - (weight / length)²) ≤ (2 · MAX_RESIDUAL)², without a division by 0.
         is_between = square * length - weight**2 <= (2 * MAX_RESIDUAL * length) ** 2
