@@ -11,8 +11,8 @@ from train_mixtures import answer_of, as_module, fit
 
 from corridor_cli.scenes.mixture_terms import FEATURES, MAX_DEVIATION, TERMS, terms_of
 from corridor_cli.scenes.mixture_windows import MixtureWindow
-from corridor_cli.scenes.thumbs import HEIGHT, WIDTH
 from corridor_cli.scenes.thumb_rows import Instant
+from corridor_cli.scenes.thumbs import HEIGHT, WIDTH
 
 DISSOLVE = {"kind": "dissolve", "first": 50, "last": 79}
 
