@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from bench_samples import failed_point
 
 from corridor_cli.bench.document import PointResult
 from corridor_cli.bench.going_on import resume_command
@@ -26,15 +27,7 @@ SWEEP = "bench --engine echo --batch-sizes 1,2,4,8,16 --frames 1 --tiles 1 --out
 
 
 def point(batch_size: int) -> PointResult:
-    return PointResult(
-        contestant="engine",
-        batch_size=batch_size,
-        frames=1,
-        tiles=1,
-        output_tokens=8,
-        status="failed",
-        error="because " * 20,
-    )
+    return failed_point(batch_size, "failed", "because " * 20)
 
 
 @contextmanager
