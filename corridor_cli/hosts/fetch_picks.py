@@ -26,8 +26,8 @@ def fetch_picks(
     choice = None
     problem = None
     try:
-        for known, rgb, reader in read_picks(Path(job.path), list(wanted_of), decode, job.info):
-            choice, picture = reader, PickPicture(rgb)
+        for known, picture, reader in read_picks(Path(job.path), list(wanted_of), decode, job.info):
+            choice = reader
             for wanted in wanted_of[known]:
                 frame = write(picture) if wanted.for_model else None
                 image = picture.saved(frames) if wanted.for_image else None

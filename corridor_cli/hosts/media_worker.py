@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import time
-import zlib
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -189,18 +188,18 @@ class MediaWorker:
         for picked in picks:
             if picked.frame is not last:  # a scene of few frames has one for several roles
                 last, picture = picked.frame, None  # the one before is let go, with its copy, before the next
-                picture = PickPicture(last.rgb())
-                checksum, image = zlib.crc32(picture.rgb.data), picture.saved(self._setup.frames)
+                picture = PickPicture.of(last)
+                image = picture.saved(self._setup.frames)
+            assert picture is not None
             pick = Pick(
                 role=picked.role,
                 frame_index=last.index,
                 time=last.time,
                 selection_reason=picked.selection_reason,
                 duplicate_of=picked.duplicate_of,
-                rgb_crc32=checksum,
+                rgb_crc32=picture.crc32,
             )
             is_shown = self._ring is not None and pick.duplicate_of is None
-            assert picture is not None
             yield PickedFrame(pick, self._write(picture) if is_shown else None, image)
 
     def _tell_scores(self, scores: ScoreLog | None, *, is_end: bool = False) -> None:

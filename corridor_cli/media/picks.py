@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from corridor_cli.errors import DecodeError, MediaError
 from corridor_cli.media.base import Reader
 from corridor_cli.media.limits import BusyClock, for_known_picks, within_limits
 from corridor_cli.media.open_reader import open_reader
 from corridor_cli.media.probe import probe
+from corridor_cli.media.shrink import PickPicture
 from corridor_cli.printable import printable
 from corridor_cli.records import ReaderChoice, ScanFrame, VideoInfo
 from corridor_cli.settings import DecodeSettings
-
-if TYPE_CHECKING:
-    from corridor_cli.records import Pixels
 
 
 class KnownPick(NamedTuple):
@@ -32,8 +29,8 @@ class KnownPick(NamedTuple):
 
 def read_picks(
     path: Path, picks: Sequence[KnownPick], settings: DecodeSettings, info: VideoInfo | None = None
-) -> Iterator[tuple[KnownPick, Pixels, ReaderChoice]]:
-    """Each distinct pick once, ascending, with its pixels, uint8 (H, W, 3), and the reader that gave them.
+) -> Iterator[tuple[KnownPick, PickPicture, ReaderChoice]]:
+    """Each distinct pick once, ascending, with its picture and the reader that gave it.
 
     Tried in turn, for the picks still missing: the reader that `open_reader` offers, PyAV by seeking, PyAV
     from the start. A wrong picture or an error moves on to the next, and is told in the choice's `fallbacks`.
@@ -61,8 +58,8 @@ def read_picks(
         try:
             frames = frames_of(reader, list(missing))
             for frame in within_limits(frames, path, for_known_picks(settings), BusyClock()):
-                pixels = _checked_rgb(frame, missing[0], path)
-                yield missing.pop(0), pixels, choice
+                picture = _checked_picture(frame, missing[0], path)
+                yield missing.pop(0), picture, choice
         except MediaError as error:
             fallbacks.append(f"{reader.name}: {error.message.removeprefix(f'{printable(path)}: ')}")
         finally:
@@ -91,10 +88,10 @@ def _met(reader: Reader, picks: list[KnownPick]) -> Iterator[ScanFrame]:
             return
 
 
-def _checked_rgb(frame: ScanFrame, pick: KnownPick, path: Path) -> Pixels:
-    """The frame's pixels, if they are the recorded ones; else `DecodeError`."""
+def _checked_picture(frame: ScanFrame, pick: KnownPick, path: Path) -> PickPicture:
+    """The frame's picture, if it is the recorded one; else `DecodeError`."""
     if (frame.index, frame.time) == (pick.frame_index, pick.time):
-        pixels = frame.rgb()
-        if zlib.crc32(pixels.data) == pick.rgb_crc32:
-            return pixels
+        picture = PickPicture.of(frame)
+        if picture.crc32 == pick.rgb_crc32:
+            return picture
     raise DecodeError(f"{printable(path)}: frame {pick.frame_index} is not the picture of the record")

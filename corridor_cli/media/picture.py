@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import struct
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
-from PIL import Image
 
 from corridor_cli.errors import DecodeError
 from corridor_cli.media.colour import matrix_of, rendering_of
 from corridor_cli.media.container import AV_ERRORS, reason_of
 from corridor_cli.media.deinterlace import fields_of, weave
+from corridor_cli.media.geometry import Orientation, fitted, orientation_of, square, square_size
 
 if TYPE_CHECKING:
     from corridor_cli.records import Pixels
@@ -24,82 +22,12 @@ if TYPE_CHECKING:
 # `scripts/eval_scenes.py`) at a third of the cost.
 MAX_PLANE_WIDTH_PX = 128
 MAX_PLANE_HEIGHT_PX = 256
-# Pixels longer than this to one side are a mistake of the file.
-MAX_PIXEL_RATIO = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Orientation:
-    """What makes a decoded picture upright: first swap the axes, then mirror."""
-
-    is_transposed: bool = False
-    is_mirrored_x: bool = False
-    is_mirrored_y: bool = False
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def rotation_degrees(self) -> int:
-        """The clockwise turn in it: 0, 90, 180 or 270; a mirroring is counted as left-right."""
-        if self.is_transposed:
-            return 90 if not self.is_mirrored_y else 270
-        return 180 if self.is_mirrored_y else 0
-
-    @property
-    def is_mirrored(self) -> bool:
-        """Whether a mirroring is left when the turn is taken out."""
-        return self.is_transposed ^ self.is_mirrored_x ^ self.is_mirrored_y
-
-    def apply(self, picture: Pixels) -> Pixels:
-        """The upright picture of uint8 (H, W, 3), contiguous."""
-        if self.is_transposed:
-            picture = picture.transpose(1, 0, 2)
-        if self.is_mirrored_x:
-            picture = picture[:, ::-1]
-        if self.is_mirrored_y:
-            picture = picture[::-1]
-        return np.ascontiguousarray(picture)
-
-
-UPRIGHT = Orientation()
-
-
-def orientation_of(frame: VideoFrame) -> Orientation:
-    """Read the display matrix a frame carries.
-
-    Its first two rows are (a, b, u), (c, d, v): a point (x, y) is shown at (a·x + c·y, b·x + d·y). Only
-    quarter turns and mirrorings are applied; any other angle goes to the nearest of them.
-    """
-    data: Any = frame.side_data.get("DISPLAYMATRIX")
-    if data is None:
-        return UPRIGHT
-    a, b, _, c, d, *_ = struct.unpack("=9i", bytes(data))
-    is_transposed = abs(b) + abs(c) > abs(a) + abs(d)
-    minor = (abs(a) + abs(d)) if is_transposed else (abs(b) + abs(c))
-    major = (abs(b) + abs(c)) if is_transposed else (abs(a) + abs(d))
-    warnings: tuple[str, ...] = ()
-    if minor * 50 > major:
-        warnings = ("the display matrix asks for a turn that is no multiple of 90°; the nearest one is made",)
-    if is_transposed:
-        return Orientation(True, c < 0, b < 0, warnings)
-    return Orientation(False, a < 0, d < 0, warnings)
 
 
 def plane_size(width_px: int, height_px: int) -> tuple[int, int]:
     """Width and height of the planes of pictures of this size: at most 128×256, never enlarged."""
     scale = min(1.0, MAX_PLANE_WIDTH_PX / width_px, MAX_PLANE_HEIGHT_PX / height_px)
     return max(1, round(width_px * scale)), max(1, round(height_px * scale))
-
-
-def square(picture: Pixels, pixel_ratio: Fraction | None) -> Pixels:
-    """The picture, uint8 (H, W, 3), as it is to be seen: stretched along one side by the width of its pixels
-    over their height. None, 1 and what no camera makes leave it alone.
-    """
-    if pixel_ratio is None or not 1 < max(pixel_ratio, 1 / pixel_ratio) <= MAX_PIXEL_RATIO:
-        return picture
-    height, width, _ = picture.shape
-    is_wide = pixel_ratio > 1
-    size = (round(width * pixel_ratio), height) if is_wide else (width, round(height / pixel_ratio))
-    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC))
 
 
 class Converter:
@@ -121,6 +49,7 @@ class Converter:
         self._paint_alpha = _Conversion("rgba", Interpolation.BILINEAR, None)
         self._paint_deep = _Conversion("rgb48le", Interpolation.BILINEAR, None)
         self._paint_bgr = _Conversion("bgr24", Interpolation.BILINEAR, None)
+        self._paint_small = _Conversion("rgb24", Interpolation.AREA, None)
 
     def planes(self, frame: VideoFrame, matrix: Colorspace | None = None) -> Pixels:
         """uint8 (3, h, w): Y, U, V in limited range, shrunk bilinearly to at most 128×256; `matrix` is that
@@ -151,17 +80,46 @@ class Converter:
         if not rendering.is_plain:
             deep = self._paint_deep.apply(frame, frame.width, frame.height, matrix).to_ndarray()
             return rendering.apply(np.asarray(deep, dtype=np.uint16))
-        if not any(component.is_alpha for component in frame.format.components):
-            painted = self._paint.apply(frame, frame.width, frame.height, matrix)
-            return np.asarray(painted.to_ndarray(), dtype=np.uint8)
+        if not _has_alpha(frame):
+            return _pixels_of(self._paint.apply(frame, frame.width, frame.height, matrix))
         rgba = self._paint_alpha.apply(frame, frame.width, frame.height, matrix).to_ndarray()
         # What lies under transparent places is not meant to be seen, and can be anything.
         return (rgba[..., :3].astype(np.uint16) * rgba[..., 3:] // 255).astype(np.uint8)
 
+    def small_rgb(self, frame: VideoFrame, longest_px: int) -> Pixels | None:
+        """`rgb` with its longer side made `longest_px`, by means over areas. None where it is combed,
+        HDR or transparent, which is mended pixel by pixel, and where less than half is taken off.
+        """
+        orientation = orientation_of(frame)
+        width, height = square_size(frame.width, frame.height, self._coded_ratio(orientation))
+        is_plain = rendering_of(frame.color_trc, frame.color_primaries).is_plain
+        if not is_plain or frame.interlaced_frame or _has_alpha(frame) or max(width, height) < 2 * longest_px:
+            return None
+        width, height = fitted(width, height, longest_px)
+        return orientation.apply(_pixels_of(self._paint_small.apply(frame, width, height, matrix_of(frame))))
+
+    def _coded_ratio(self, orientation: Orientation) -> Fraction | None:
+        """Of the pixels before they are turned."""
+        return 1 / self._pixel_ratio if self._pixel_ratio and orientation.is_transposed else self._pixel_ratio
+
     def bgr(self, frame: VideoFrame) -> Pixels:
         """uint8 (H, W, 3) at full size, BGR, not turned: the bytes of `to_ndarray("bgr24")`."""
-        picture = self._paint_bgr.apply(frame, frame.width, frame.height).to_ndarray()
-        return np.asarray(picture, dtype=np.uint8)
+        return _pixels_of(self._paint_bgr.apply(frame, frame.width, frame.height))
+
+
+def _has_alpha(frame: VideoFrame) -> bool:
+    return any(component.is_alpha for component in frame.format.components)
+
+
+def _pixels_of(painted: VideoFrame) -> Pixels:
+    """uint8 (H, W, 3) of a picture in RGB or BGR: where its rows follow one another, its own memory. PyAV's
+    copy takes as long as the conversion does."""
+    plane = painted.planes[0]
+    if plane.line_size != 3 * painted.width:
+        return np.asarray(painted.to_ndarray(), dtype=np.uint8)
+    count = 3 * painted.width * painted.height
+    pixels = np.frombuffer(memoryview(plane), np.uint8, count)
+    return pixels.reshape(painted.height, painted.width, 3)
 
 
 class _Conversion:
@@ -228,6 +186,10 @@ class PyavFrame:
     def rgb(self) -> Pixels:
         """uint8 (H, W, 3) at full size, as it is to be seen."""
         return self._converter.rgb(self._frame)
+
+    def small_rgb(self, longest_px: int) -> Pixels | None:
+        """uint8 (h, w, 3), the longer side `longest_px`; None where it must be made of `rgb()`."""
+        return self._converter.small_rgb(self._frame, longest_px)
 
     def bgr(self) -> Pixels:
         """uint8 (H, W, 3) at full size, BGR, not turned: what PySceneDetect is given."""

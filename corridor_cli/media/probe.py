@@ -10,8 +10,8 @@ from av.video.frame import VideoFrame
 
 from corridor_cli.media.colour import needs_of
 from corridor_cli.media.container import AV_ERRORS, OpenVideo, open_video
+from corridor_cli.media.geometry import MAX_PIXEL_RATIO, UPRIGHT, orientation_of
 from corridor_cli.media.limits import require_pixels
-from corridor_cli.media.picture import MAX_PIXEL_RATIO, UPRIGHT, orientation_of
 from corridor_cli.records import VideoInfo
 
 # Rates at or above this are time bases in disguise (1000 in FLV and WebM, 90000 in MPEG-TS).

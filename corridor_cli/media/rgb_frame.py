@@ -9,7 +9,8 @@ import numpy as np
 from av.video.frame import VideoFrame
 
 from corridor_cli.media.colour import MATRICES, UNMARKED_HD, as_bt709, limited_yuv
-from corridor_cli.media.picture import Converter, plane_size, square
+from corridor_cli.media.geometry import square
+from corridor_cli.media.picture import Converter, plane_size
 from corridor_cli.records import VideoInfo
 
 if TYPE_CHECKING:
@@ -50,6 +51,10 @@ class RgbFrame:
         if UNMARKED_HD in self._info.picture_needs:
             pixels = as_bt709(pixels)
         return square(pixels, self._info.sample_aspect_ratio)
+
+    def small_rgb(self, longest_px: int) -> Pixels | None:
+        """Not to be had sooner than `rgb()`."""
+        return None
 
     def _coded_planes(self, num_turns: int) -> Pixels:
         coded = np.ascontiguousarray(np.rot90(self._pixels, num_turns))

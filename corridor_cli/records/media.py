@@ -15,8 +15,10 @@ class ScanFrame(Protocol):
 
     `size_px` is (width, height) as decoded. `planes` is uint8 (3, h, w): Y, U and V resized bilinearly to one
     size, at most 128 px wide, rotation not applied. `rgb()` is uint8 (H, W, 3) at full size as it is to be
-    seen: upright, with square pixels, in SDR; it may be called once the scan has moved on, until the frame is
-    dropped.
+    seen: upright, with square pixels, in SDR. `small_rgb()` is the same picture with its longer side made
+    `longest_px`, from the decoded planes at once, which takes a third to an eighth of the time of going by
+    `rgb()`; None where only that way is right. Both may be called once the scan has moved on, until the frame
+    is dropped.
     """
 
     @property
@@ -32,6 +34,8 @@ class ScanFrame(Protocol):
     def planes(self) -> Pixels: ...
 
     def rgb(self) -> Pixels: ...
+
+    def small_rgb(self, longest_px: int) -> Pixels | None: ...
 
 
 StepKind = Literal["same", "new", "unclear"]

@@ -85,8 +85,8 @@ def known_picks(path: Path) -> list[KnownPick]:
 def fetch(path: Path, way: str, picks: list[KnownPick]) -> float:
     """Seconds to fetch the picks. Raises `DecodeError` when another reader had to do it."""
     started = time.perf_counter()
-    for _, pixels, choice in read_picks(path, picks, DecodeSettings(reader=way, device="cpu")):  # type: ignore[arg-type]
-        assert pixels.size
+    for _, picture, choice in read_picks(path, picks, DecodeSettings(reader=way, device="cpu")):  # type: ignore[arg-type]
+        assert picture.rgb.size
         if choice.name != way:
             raise DecodeError("; ".join(choice.fallbacks))
     return time.perf_counter() - started

@@ -13,9 +13,9 @@ from av.video.reformatter import ColorPrimaries, ColorRange, ColorTrc
 from numpy.typing import NDArray
 from sample_clips import COLOURS, Encoding, write_video
 
+from corridor_cli.media.geometry import square
 from corridor_cli.media.open_reader import open_reader
 from corridor_cli.media.picks import KnownPick, read_picks
-from corridor_cli.media.picture import square
 from corridor_cli.media.probe import probe
 from corridor_cli.records import ScanFrame, VideoInfo
 from corridor_cli.settings import DecodeSettings

@@ -53,7 +53,7 @@ def test_each_pick_comes_once_ascending_with_its_pixels(
     asked = [*reversed(known), *known]
     got = list(read_picks(clip(name), asked, AUTO))
     assert [pick for pick, _, _ in got] == known
-    assert [zlib.crc32(pixels.data) for _, pixels, _ in got] == [pick.rgb_crc32 for pick in known]
+    assert [zlib.crc32(picture.rgb.data) for _, picture, _ in got] == [pick.rgb_crc32 for pick in known]
     assert {choice.name for _, _, choice in got} == {reader}
     assert all(reason in choice.reason for _, _, choice in got)
 

@@ -30,6 +30,10 @@ class DrawnFrame:
         """Not a conversion: the planes themselves, as height × width × 3."""
         return np.moveaxis(self.planes, 0, 2).copy()
 
+    def small_rgb(self, longest_px: int) -> Pixels | None:
+        """Drawn small enough."""
+        return None
+
 
 def scenery(seed: int, height: int = HEIGHT, width: int = 3 * WIDTH) -> Picture:
     """A wide picture of soft blobs and hard edges in YUV (3, h, w), to be panned and zoomed over."""

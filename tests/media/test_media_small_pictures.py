@@ -1,0 +1,91 @@
+"""Small pictures from the decoded planes: what the full ones would give, and none where only they are right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from corridor_cli.media.open_reader import open_reader
+from corridor_cli.media.shrink import PickPicture
+from corridor_cli.records import ScanFrame
+from corridor_cli.settings import DecodeSettings
+from tests import odd_clips
+
+Clip = Callable[[str], Path]
+LONGEST_PX = 40
+
+
+def first_frame(path: Path, reader: str = "pyav") -> ScanFrame:
+    settings = DecodeSettings(reader=reader)  # type: ignore[arg-type]
+    chosen = open_reader(path, settings, for_picks=False)
+    frame = next(iter(chosen.read_frames()))
+    chosen.close()
+    return frame
+
+
+def assert_same_as_from_rgb(frame: ScanFrame) -> None:
+    rgb = frame.rgb()
+    longest = max(rgb.shape)
+    size = tuple(round(side * LONGEST_PX / longest) for side in (rgb.shape[1], rgb.shape[0]))
+    expected = Image.fromarray(rgb).resize(size, Image.Resampling.BOX)
+    small = frame.small_rgb(LONGEST_PX)
+    assert small is not None
+    assert small.shape == (size[1], size[0], 3)
+    difference = np.abs(small.astype(np.int16) - np.asarray(expected))
+    assert difference.mean() < 3
+    assert np.median(difference) <= 2
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "h264.mp4", "h264_444.mp4", "h264_10bit.mp4", "h264_full_range.mp4", "gray.mkv", "rgb.avi",
+        "vp9.webm", "odd_161x121.webm", "rotated_90.mp4", "rotated_180.mp4", "rotated_270.mov",
+        "mirrored.mp4",
+    ],
+)  # fmt: skip
+def test_a_small_picture_is_that_of_the_full_one(clip: Clip, name: str) -> None:
+    assert_same_as_from_rgb(first_frame(clip(name)))
+
+
+@pytest.mark.parametrize(
+    ("ratio", "rotation_degrees"),
+    [(Fraction(4, 3), 0), (Fraction(1, 2), 0), (Fraction(4, 3), 90), (Fraction(3, 4), 270)],
+)
+def test_long_pixels_are_made_square(tmp_path: Path, ratio: Fraction, rotation_degrees: int) -> None:
+    path = odd_clips.long_pixels(tmp_path / "v.mp4", ratio, rotation_degrees=rotation_degrees)
+    assert_same_as_from_rgb(first_frame(path))
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda path: odd_clips.interlaced(path, "libx264", {"x264-params": "tff=1", "preset": "veryfast"}),
+        odd_clips.transparent,
+        lambda path: odd_clips.lossless(
+            path, odd_clips.patches(96, 64, 10), "yuv444p10le", colorspace=9, color_trc=16, color_primaries=9
+        ),
+    ],
+    ids=["interlaced", "transparent", "hdr"],
+)
+def test_what_is_mended_pixel_by_pixel_is_not_made_small_before(
+    tmp_path: Path, draw: Callable[[Path], Path]
+) -> None:
+    assert first_frame(draw(tmp_path / "v.mkv")).small_rgb(8) is None
+
+
+def test_a_picture_that_is_hardly_larger_is_resized_with_care(clip: Clip) -> None:
+    frame = first_frame(clip("h264.mp4"))
+    assert frame.small_rgb(frame.size_px[0] // 2) is not None
+    assert frame.small_rgb(frame.size_px[0] // 2 + 1) is None
+
+
+def test_readers_of_rgb_leave_it_to_the_full_picture(clip: Clip) -> None:
+    frame = first_frame(clip("h264.mp4"), "decord")
+    assert frame.small_rgb(LONGEST_PX) is None
+    assert PickPicture.of(frame).rgb.shape == (120, 160, 3)
