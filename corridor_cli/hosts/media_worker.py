@@ -108,7 +108,14 @@ class MediaWorker:
             again = replace(decode, reader="auto", device="cpu")
             self._scan(message, again if message.attempt else decode)
         else:
-            self._fetch(message, replace(decode, reader="pyav") if message.attempt else decode)
+            by_pyav = message.attempt or self._are_planes_needed(message, decode)
+            self._fetch(message, replace(decode, reader="pyav") if by_pyav else decode)
+
+    def _are_planes_needed(self, job: ScanJob, decode: DecodeSettings) -> bool:
+        """Whether pictures are made small for the model from decoded planes, as by the scan: decord shows
+        none."""
+        is_large = job.info is not None and job.info.width_px * job.info.height_px > self._setup.max_pixels
+        return is_large and decode.reader == "auto"
 
     # --- a whole file ---
 

@@ -78,20 +78,12 @@ def square(picture: Pixels, pixel_ratio: Fraction | None) -> Pixels:
     """The picture, uint8 (H, W, 3), as it is to be seen: stretched along one side by the width of its pixels
     over their height. None, 1 and what no camera makes leave it alone.
     """
-    height, width, _ = picture.shape
-    size = square_size(width, height, pixel_ratio)
-    if size == (width, height):
-        return picture
-    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC))
-
-
-def square_size(width_px: int, height_px: int, pixel_ratio: Fraction | None) -> tuple[int, int]:
-    """The size of a picture whose pixels have been made square."""
     if pixel_ratio is None or not 1 < max(pixel_ratio, 1 / pixel_ratio) <= MAX_PIXEL_RATIO:
-        return width_px, height_px
-    if pixel_ratio > 1:
-        return round(width_px * pixel_ratio), height_px
-    return width_px, round(height_px / pixel_ratio)
+        return picture
+    height, width, _ = picture.shape
+    is_wide = pixel_ratio > 1
+    size = (round(width * pixel_ratio), height) if is_wide else (width, round(height / pixel_ratio))
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC))
 
 
 def fitted(width_px: int, height_px: int, longest_px: int) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from corridor_cli.errors import DecodeError
 from corridor_cli.media.colour import matrix_of, rendering_of
 from corridor_cli.media.container import AV_ERRORS, reason_of
 from corridor_cli.media.deinterlace import fields_of, weave
-from corridor_cli.media.geometry import Orientation, fitted, orientation_of, square, square_size
+from corridor_cli.media.geometry import orientation_of, square
 
 if TYPE_CHECKING:
     from corridor_cli.records import Pixels
@@ -86,21 +86,18 @@ class Converter:
         # What lies under transparent places is not meant to be seen, and can be anything.
         return (rgba[..., :3].astype(np.uint16) * rgba[..., 3:] // 255).astype(np.uint8)
 
-    def small_rgb(self, frame: VideoFrame, longest_px: int) -> Pixels | None:
-        """`rgb` with its longer side made `longest_px`, by means over areas. None where it is combed,
-        HDR or transparent, which is mended pixel by pixel, and where less than half is taken off.
+    def small_rgb(self, frame: VideoFrame, size_px: tuple[int, int]) -> Pixels | None:
+        """`rgb` in the size (width, height), by means over areas. None where less than half is taken off a
+        side, and where it is combed, HDR or transparent, which is mended pixel by pixel.
         """
-        orientation = orientation_of(frame)
-        width, height = square_size(frame.width, frame.height, self._coded_ratio(orientation))
         is_plain = rendering_of(frame.color_trc, frame.color_primaries).is_plain
-        if not is_plain or frame.interlaced_frame or _has_alpha(frame) or max(width, height) < 2 * longest_px:
+        if not is_plain or frame.interlaced_frame or _has_alpha(frame):
             return None
-        width, height = fitted(width, height, longest_px)
+        orientation = orientation_of(frame)
+        width, height = reversed(size_px) if orientation.is_transposed else size_px
+        if 2 * width > frame.width + 1 or 2 * height > frame.height + 1:
+            return None
         return orientation.apply(_pixels_of(self._paint_small.apply(frame, width, height, matrix_of(frame))))
-
-    def _coded_ratio(self, orientation: Orientation) -> Fraction | None:
-        """Of the pixels before they are turned."""
-        return 1 / self._pixel_ratio if self._pixel_ratio and orientation.is_transposed else self._pixel_ratio
 
     def bgr(self, frame: VideoFrame) -> Pixels:
         """uint8 (H, W, 3) at full size, BGR, not turned: the bytes of `to_ndarray("bgr24")`."""
@@ -187,9 +184,9 @@ class PyavFrame:
         """uint8 (H, W, 3) at full size, as it is to be seen."""
         return self._converter.rgb(self._frame)
 
-    def small_rgb(self, longest_px: int) -> Pixels | None:
-        """uint8 (h, w, 3), the longer side `longest_px`; None where it must be made of `rgb()`."""
-        return self._converter.small_rgb(self._frame, longest_px)
+    def small_rgb(self, size_px: tuple[int, int]) -> Pixels | None:
+        """uint8 (h, w, 3) of (width, height), as it is to be seen; None where it must be made of `rgb()`."""
+        return self._converter.small_rgb(self._frame, size_px)
 
     def bgr(self) -> Pixels:
         """uint8 (H, W, 3) at full size, BGR, not turned: what PySceneDetect is given."""

@@ -52,7 +52,7 @@ class RgbFrame:
             pixels = as_bt709(pixels)
         return square(pixels, self._info.sample_aspect_ratio)
 
-    def small_rgb(self, longest_px: int) -> Pixels | None:
+    def small_rgb(self, size_px: tuple[int, int]) -> Pixels | None:
         """Not to be had sooner than `rgb()`."""
         return None
 

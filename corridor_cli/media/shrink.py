@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import zlib
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -12,11 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from corridor_cli.media.checksum import crc32
 from corridor_cli.media.geometry import fitted
 
 if TYPE_CHECKING:
     from corridor_cli.records import Pixels, ScanFrame
     from corridor_cli.settings import FrameSettings
+
+    SmallRgb = Callable[[tuple[int, int]], Pixels | None]
 
 _FULL_QUALITY = 95
 _THUMBNAIL_QUALITY = 85
@@ -29,7 +31,7 @@ class PickPicture:
     for 4K: it is made once, and only if it is needed.
     """
 
-    def __init__(self, rgb: Pixels, small_rgb: Callable[[int], Pixels | None] | None = None) -> None:
+    def __init__(self, rgb: Pixels, small_rgb: SmallRgb | None = None) -> None:
         self.rgb = rgb
         self._small_rgb = small_rgb
 
@@ -41,7 +43,7 @@ class PickPicture:
     @cached_property
     def crc32(self) -> int:
         """zlib's CRC-32 of the bytes of `rgb`."""
-        return zlib.crc32(self.rgb.data)
+        return crc32(self.rgb.data)
 
     @cached_property
     def _image(self) -> Image.Image:
@@ -50,8 +52,9 @@ class PickPicture:
     def shrunk(self, max_pixels: int, enough_pixels: int | None = None) -> Pixels:
         """The picture made small enough to have at most `max_pixels`; never enlarged.
 
-        Means of whole boxes, where they leave at least `enough_pixels`: 15 ms for 4K, against 100 ms. Else
-        bicubic with antialiasing, as the model's own processor resizes. The aspect ratio is kept to a pixel.
+        Means of whole boxes, where they leave at least `enough_pixels`: for 4K 5 ms from the decoded planes
+        and 30 from `rgb`, against 100. Else bicubic with antialiasing, as the model's own processor resizes.
+        The aspect ratio is kept to a pixel.
         """
         height_px, width_px, _ = self.rgb.shape
         scale = math.sqrt(max_pixels / (height_px * width_px))
@@ -59,7 +62,8 @@ class PickPicture:
             return self.rgb
         side = _box_side(width_px, height_px, max_pixels)
         if enough_pixels is not None and width_px * height_px >= enough_pixels * side**2:
-            return np.asarray(self._image.reduce(side))
+            small = self._small((-(-width_px // side), -(-height_px // side)))
+            return np.asarray(self._image.reduce(side)) if small is None else small
         size = (max(1, int(width_px * scale)), max(1, min(int(height_px * scale), max_pixels)))
         if size[0] * size[1] > max_pixels:  # one side was lifted to a pixel
             size = (min(size[0], max_pixels), 1) if size[1] == 1 else (1, min(size[1], max_pixels))
@@ -77,12 +81,15 @@ class PickPicture:
         height_px, width_px, _ = self.rgb.shape
         if max(height_px, width_px) <= longest_px:
             return self._image
-        small = None if self._small_rgb is None else self._small_rgb(longest_px)
+        size = fitted(width_px, height_px, longest_px)
+        small = self._small(size)
         if small is not None:
             return Image.fromarray(small)
         # Boxes first and bicubic for the rest: half the time of bicubic alone, and nothing to be seen of it.
-        size = fitted(width_px, height_px, longest_px)
         return self._image.resize(size, Image.Resampling.BICUBIC, reducing_gap=1.0)
+
+    def _small(self, size_px: tuple[int, int]) -> Pixels | None:
+        return None if self._small_rgb is None else self._small_rgb(size_px)
 
 
 def _box_side(width_px: int, height_px: int, max_pixels: int) -> int:

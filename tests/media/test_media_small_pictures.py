@@ -1,7 +1,8 @@
-"""Small pictures from the decoded planes: what the full ones would give, and none where only they are right."""
+"""Small pictures from the decoded planes: what full ones would give, and none where only they are right."""
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from corridor_cli.media.geometry import fitted
 from corridor_cli.media.open_reader import open_reader
 from corridor_cli.media.shrink import PickPicture
 from corridor_cli.records import ScanFrame
@@ -30,10 +32,9 @@ def first_frame(path: Path, reader: str = "pyav") -> ScanFrame:
 
 def assert_same_as_from_rgb(frame: ScanFrame) -> None:
     rgb = frame.rgb()
-    longest = max(rgb.shape)
-    size = tuple(round(side * LONGEST_PX / longest) for side in (rgb.shape[1], rgb.shape[0]))
+    size = fitted(rgb.shape[1], rgb.shape[0], LONGEST_PX)
     expected = Image.fromarray(rgb).resize(size, Image.Resampling.BOX)
-    small = frame.small_rgb(LONGEST_PX)
+    small = frame.small_rgb(size)
     assert small is not None
     assert small.shape == (size[1], size[0], 3)
     difference = np.abs(small.astype(np.int16) - np.asarray(expected))
@@ -76,16 +77,34 @@ def test_long_pixels_are_made_square(tmp_path: Path, ratio: Fraction, rotation_d
 def test_what_is_mended_pixel_by_pixel_is_not_made_small_before(
     tmp_path: Path, draw: Callable[[Path], Path]
 ) -> None:
-    assert first_frame(draw(tmp_path / "v.mkv")).small_rgb(8) is None
+    assert first_frame(draw(tmp_path / "v.mkv")).small_rgb((8, 6)) is None
 
 
 def test_a_picture_that_is_hardly_larger_is_resized_with_care(clip: Clip) -> None:
     frame = first_frame(clip("h264.mp4"))
-    assert frame.small_rgb(frame.size_px[0] // 2) is not None
-    assert frame.small_rgb(frame.size_px[0] // 2 + 1) is None
+    assert frame.size_px == (160, 120)
+    assert frame.small_rgb((80, 60)) is not None
+    assert frame.small_rgb((81, 60)) is None
+    assert frame.small_rgb((80, 61)) is None
 
 
 def test_readers_of_rgb_leave_it_to_the_full_picture(clip: Clip) -> None:
     frame = first_frame(clip("h264.mp4"), "decord")
-    assert frame.small_rgb(LONGEST_PX) is None
+    assert frame.small_rgb((40, 30)) is None
     assert PickPicture.of(frame).rgb.shape == (120, 160, 3)
+
+
+def test_what_the_model_gets_of_a_large_picture_is_made_of_whole_boxes(clip: Clip) -> None:
+    frame = first_frame(clip("h264.mp4"))
+    max_pixels = 80 * 60
+    quick, careful = (
+        picture.shrunk(max_pixels, max_pixels)
+        for picture in (PickPicture.of(frame), PickPicture(frame.rgb()))
+    )
+    assert quick.shape == careful.shape == (60, 80, 3)
+    assert np.abs(quick.astype(np.int16) - careful).mean() < 2
+
+
+def test_the_checksum_is_that_of_zlib(clip: Clip) -> None:
+    picture = PickPicture.of(first_frame(clip("rotated_90.mp4")))
+    assert picture.crc32 == zlib.crc32(picture.rgb.tobytes())

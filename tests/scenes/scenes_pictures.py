@@ -30,7 +30,7 @@ class DrawnFrame:
         """Not a conversion: the planes themselves, as height × width × 3."""
         return np.moveaxis(self.planes, 0, 2).copy()
 
-    def small_rgb(self, longest_px: int) -> Pixels | None:
+    def small_rgb(self, size_px: tuple[int, int]) -> Pixels | None:
         """Drawn small enough."""
         return None
 
