@@ -8,7 +8,7 @@ core or to two as its name says:
 
     decode             PyAV, one thread, frames thrown away
     scan               the media worker's code: planes, scores, transitions, picks as RGB and JPEG
-    scan, 2 cores      the same, decoding ahead on a second thread
+    scan, 2 cores      the same, decoding ahead, by two threads of FFmpeg
     keyframes          the same with scenes.scan: keyframes
     psd pyav, opencv   PySceneDetect's AdaptiveDetector over each of its readers
 
@@ -49,6 +49,7 @@ GOALS = (
     ("scan", "decode", 0.80),
     ("scan, 2 cores", "decode", 0.95),
     ("scan", "psd pyav", 1.4),
+    ("scan, 2 cores", "psd pyav, 2 cores", 1.4),
     ("keyframes", "scan", 8.0),
 )
 

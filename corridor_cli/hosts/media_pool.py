@@ -37,7 +37,7 @@ from corridor_cli.records import (
 Job = ScanJob | ProbeJob
 WorkerEvent = VideoOpened | VideoProbed | SceneFrames | ScoreRows | Progress | ScanEnd | JobLost
 
-# One thread a worker: several files at once use the cores better than several threads on one file.
+# One thread a worker, but FFmpeg's: several files at once use the cores better than several threads on one.
 WORKER_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -124,16 +124,23 @@ class MediaPool:
     def has_idle_worker(self) -> bool:
         return any(worker.job is None for worker in self._workers)
 
-    def start(self, job: Job) -> None:
-        """Give a job to an idle worker; there must be one. A worker that died idle is replaced first; a death
-        of the new one is noticed by `receive`."""
+    def start(self, job: Job, num_waiting: int = 0) -> None:
+        """Give a job to an idle worker; there must be one. `num_waiting` others will be. A worker that died
+        idle is replaced first; a death of the new one is noticed by `receive`."""
         worker = next(worker for worker in self._workers if worker.job is None)
         worker.job = job
+        if isinstance(job, ScanJob):
+            job = replace(job, num_threads=self._num_threads(num_waiting))
         worker.started_at = worker.last_heard = time.monotonic()
         worker.waited_seconds, worker.num_frames = 0.0, 0
         if not self._send(worker, job):
             self._discard(worker)
             self._send(worker, job)
+
+    def _num_threads(self, num_waiting: int) -> int:
+        num_busy = sum(worker.job is not None for worker in self._workers)
+        num_sharing = min(len(self._workers), num_busy + num_waiting)
+        return max(self._setup.num_threads, self._setup.num_cores // num_sharing)
 
     def receive(self) -> Iterator[WorkerEvent]:
         """Everything the workers have said, and the jobs of those that died."""

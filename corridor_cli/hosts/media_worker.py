@@ -121,7 +121,8 @@ class MediaWorker:
 
     def _scan(self, job: ScanJob, decode: DecodeSettings) -> None:
         try:
-            reader = open_for_scan(Path(job.path), decode, self._setup.scenes, self._beat)
+            num_threads = 1 if job.attempt else job.num_threads
+            reader = open_for_scan(Path(job.path), decode, self._setup.scenes, self._beat, num_threads)
         except MediaError as error:
             self._channel.send(end_without_frames(job, error))
             return
@@ -138,7 +139,7 @@ class MediaWorker:
         notes: tuple[str, ...] = ()
         end = Fraction(0)
         try:
-            with closing(self._frames(reader)) as frames:
+            with closing(self._frames(reader, job)) as frames:
                 watched = self._beating(within_limits(frames, Path(job.path), decode, self._clock))
                 size = num_together(reader.info.width_px, reader.info.height_px)
                 for block in converted(in_blocks(watched, size)):
@@ -164,10 +165,10 @@ class MediaWorker:
         told = end_of_scan(reader, self._progress, self._num_decoded, finder.transitions, end)
         self._channel.send(replace(told, warnings=told.warnings + notes, error=problem))
 
-    def _frames(self, reader: Reader) -> Generator[ScanFrame]:
+    def _frames(self, reader: Reader, job: ScanJob) -> Generator[ScanFrame]:
         """The reader's frames, decoded ahead where a second core has nothing better to do."""
         frames = reader.read_frames()
-        if self._setup.reads_ahead:
+        if self._setup.reads_ahead or job.num_threads > 1:
             frames = read_ahead(frames, num_ahead(reader.info.width_px, reader.info.height_px))
         yield from frames
 

@@ -15,7 +15,8 @@ class WorkerSetup:
 
     `slot_bytes` is 0 where nothing is captioned: picks then come without pixels. `with_scores` asks for
     `ScoreRows` too.
-    With `reads_ahead` a scan decodes on a thread of its own; the frames are the same.
+    With `reads_ahead` a scan decodes on a thread of its own. `num_threads` are for each scan, `num_cores` for
+    all workers together: the fewer scans go on, the more each is given. The frames are the same.
     """
 
     decode: DecodeSettings
@@ -26,6 +27,8 @@ class WorkerSetup:
     free_slots: tuple[int, ...]
     with_scores: bool = False
     reads_ahead: bool = False
+    num_threads: int = 1
+    num_cores: int = 1
     enough_pixels: int | None = None
 
 

@@ -14,10 +14,15 @@ from corridor_cli.settings import DecodeSettings, SceneSettings
 
 
 def open_for_scan(
-    path: Path, decode: DecodeSettings, scenes: SceneSettings, on_beat: Callable[[], None]
+    path: Path,
+    decode: DecodeSettings,
+    scenes: SceneSettings,
+    on_beat: Callable[[], None],
+    num_threads: int = 1,
 ) -> Reader:
-    """Open a file to be scanned. `on_beat` is called while packets are read. Raises `MediaError` kinds."""
-    reader = open_reader(path, decode, for_picks=False)
+    """Open a file to be scanned, by up to `num_threads` if all of it is decoded. `on_beat` is called while it
+    is read and gives no frame. Raises `MediaError` kinds."""
+    reader = open_reader(path, decode, for_picks=False, num_threads=num_threads, on_beat=on_beat)
     if scenes.scan == "full":
         return reader
     if scenes.detector == "adaptive":

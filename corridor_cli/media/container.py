@@ -91,13 +91,17 @@ def open_video(path: Path, *, num_threads: int, max_pixels: int | None = None) -
         stream = _choose_stream(path, container)
         context = stream.codec_context
         context.thread_count = num_threads
+        options = {}
         if num_threads > 1:
             context.thread_type = "AUTO"
+            # Damage is told, not patched up: see `frame_threads`.
+            options["err_detect"] = "explode"
         if max_pixels is not None:
             # FFmpeg counts coded sizes, rounded up to whole blocks; and a picture that is somewhat too large
             # should come out, so that its size can be told.
             max_pixels = 2 * max_pixels + _MAX_BLOCK_PX**2
-            context.options = {"max_pixels": str(max_pixels)}
+            options["max_pixels"] = str(max_pixels)
+        context.options = options
     except BaseException:
         container.close()
         raise

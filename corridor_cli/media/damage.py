@@ -5,7 +5,7 @@ FFmpeg often ends a cut file without an error (WebM, fast-start MP4), so the hea
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from typing import Any
 
@@ -62,6 +62,7 @@ class Damage:
     """Counts of one scan."""
 
     num_packets: int = 0
+    num_hidden: int = 0  # by an edit list
     num_bad_packets: int = 0
     num_bad_since_frame: int = 0
     num_concealed: int = 0
@@ -71,6 +72,11 @@ class Damage:
     last_reason: str = ""
     read_error: str = ""
     warnings: list[str] = field(default_factory=list)
+
+    def reset(self) -> None:
+        """The file is decoded from its beginning once more: nothing is known."""
+        for each in fields(self):
+            setattr(self, each.name, getattr(Damage(), each.name))
 
     def note_bad_packet(self, time: Fraction, reason: str) -> None:
         """A packet the decoder refused, near `time`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from corridor_cli.errors import MediaError
@@ -17,9 +18,16 @@ from corridor_cli.settings import DecodeSettings
 
 
 def open_reader(
-    path: Path, settings: DecodeSettings, *, for_picks: bool, info: VideoInfo | None = None
+    path: Path,
+    settings: DecodeSettings,
+    *,
+    for_picks: bool,
+    info: VideoInfo | None = None,
+    num_threads: int = 1,
+    on_beat: Callable[[], None] = lambda: None,
 ) -> Reader:
-    """The reader that suits the file and the work; `info` saves a probe when it is known.
+    """The reader that suits the file and the work; `info` saves a probe when it is known. `num_threads` and
+    `on_beat` are for PyAV's scans.
 
     On a processor, scans go to PyAV, which gets every format right and is the fastest, and a few known frames
     to decord where it can be relied on. On a machine with an NVIDIA card both go to torchcodec where NVDEC
@@ -42,7 +50,8 @@ def open_reader(
                 obstacle = error.message.removeprefix(f"{printable(path)}: ")
         fallbacks.append(f"{name}: {obstacle}")
     reason = _pyav_reason(settings, for_picks) + (f"; {about_nvdec}" if about_nvdec else "")
-    return PyavReader(path, settings, info, ReaderChoice("pyav", reason, tuple(fallbacks)))
+    choice = ReaderChoice("pyav", reason, tuple(fallbacks))
+    return PyavReader(path, settings, info, choice, num_threads, on_beat)
 
 
 def _candidates(

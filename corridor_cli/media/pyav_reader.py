@@ -6,16 +6,20 @@ half-way (PyAV 751, 1861), so the thread count is explicit and generators are cl
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
+
+from av.video.frame import VideoFrame
 
 from corridor_cli.errors import DecodeError, NoFramesError
 from corridor_cli.media.clock import Clock
 from corridor_cli.media.container import OpenVideo, open_video
 from corridor_cli.media.damage import Damage, stated_end
 from corridor_cli.media.decoding import Tape, decode_frames
+from corridor_cli.media.frame_threads import CODECS, MAX_THREADS, decode_by_threads
 from corridor_cli.media.limits import OWN_REASONS, refused
 from corridor_cli.media.picture import Converter, PyavFrame
 from corridor_cli.printable import printable
@@ -24,11 +28,21 @@ from corridor_cli.settings import DecodeSettings
 
 
 class PyavReader:
-    """Reader over PyAV; decodes on the calling thread unless `decode.threads` says otherwise."""
+    """Reader over PyAV. A scan decodes with `num_threads`, or as many as `decode.threads` says, where that
+    gives the frames of one thread: see `frame_threads`. `on_beat` is called while it decodes and gives none.
+    """
 
     name = "pyav"
 
-    def __init__(self, path: Path, settings: DecodeSettings, info: VideoInfo, choice: ReaderChoice) -> None:
+    def __init__(
+        self,
+        path: Path,
+        settings: DecodeSettings,
+        info: VideoInfo,
+        choice: ReaderChoice,
+        num_threads: int = 1,
+        on_beat: Callable[[], None] = lambda: None,
+    ) -> None:
         self.info = info
         self.choice = choice
         self.warnings: list[str] = list(info.warnings)
@@ -36,7 +50,9 @@ class PyavReader:
         self.is_variable_frame_rate: bool | None = None
         self._path = path
         self._settings = settings
-        self._num_threads = 1 if settings.threads == "auto" else settings.threads
+        wanted = num_threads if settings.threads == "auto" else settings.threads
+        self._num_threads = min(wanted, MAX_THREADS) if info.video_codec in CODECS else 1
+        self._on_beat = on_beat
         self._video: OpenVideo | None = None
         self._active: list[Generator[PyavFrame]] = []  # generators to close before the container
 
@@ -46,7 +62,8 @@ class PyavReader:
         Raises `DecodeError` after the last good frame when the rest is missing; `NoFramesError`,
         `LimitError`.
         """
-        frames = self._scan(self._reopen())
+        self.close()
+        frames = self._scan(self._open(self._num_threads))
         self._active.append(frames)
         return frames
 
@@ -55,10 +72,11 @@ class PyavReader:
         converter = Converter(self.info.sample_aspect_ratio)
         index, stated = 0, None
         try:
-            with closing(decode_frames(video, damage)) as frames:
+            with closing(self._decoded(video, damage)) as frames:
                 for frame in frames:
                     if index == 0:
-                        stated = stated_end(video.container, video.stream, frame.pts)
+                        assert self._video is not None
+                        stated = stated_end(self._video.container, self._video.stream, frame.pts)
                     time = clock.place(frame.pts, frame.duration)
                     damage.note_frame(time, is_corrupt=frame.is_corrupt)
                     yield PyavFrame(index, time, frame, converter)
@@ -81,6 +99,11 @@ class PyavReader:
                 hint="The file is cut short or damaged; copy or record it again.",
             )
 
+    def _decoded(self, video: OpenVideo, damage: Damage) -> Generator[VideoFrame]:
+        if self._num_threads == 1:
+            return decode_frames(video, damage)
+        return decode_by_threads(video, damage, self._num_threads, partial(self._open, 1), self._on_beat)
+
     def _no_frames(self, damage: Damage) -> NoFramesError:
         detail = "the video stream is empty"
         if damage.num_packets:
@@ -96,7 +119,8 @@ class PyavReader:
 
         A time is met exactly or `DecodeError` is raised, for instance where a scan had to mend timestamps.
         """
-        frames = self._seek_all(self._reopen(), wanted)
+        self.close()  # a fresh start: decoders keep state over seeks that some containers cannot undo
+        frames = self._seek_all(self._open(1), wanted)
         self._active.append(frames)
         return frames
 
@@ -115,11 +139,11 @@ class PyavReader:
                     raise DecodeError(f"{name}: no frame at {float(time):.6f} s was found by seeking")
                 yield PyavFrame(index, time, frame, converter)
 
-    def _reopen(self) -> OpenVideo:
-        """A fresh start: decoders keep state over seeks that some containers cannot undo."""
-        self.close()
+    def _open(self, num_threads: int) -> OpenVideo:
+        if self._video is not None:
+            self._video.container.close()
         max_pixels = self._settings.max_pixels
-        self._video = open_video(self._path, num_threads=self._num_threads, max_pixels=max_pixels)
+        self._video = open_video(self._path, num_threads=num_threads, max_pixels=max_pixels)
         return self._video
 
     def close(self) -> None:

@@ -113,7 +113,7 @@ class Pipeline:
             else:
                 if isinstance(job, ScanJob) and any(wanted.for_model for wanted in job.wanted or ()):
                     self._engine.launch()
-                self._media.start(job)
+                self._media.start(job, num_waiting=len(self._to_do))
 
     def _ask(self) -> None:
         while self._waiting and self._engine.num_free:

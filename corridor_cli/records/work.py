@@ -39,7 +39,7 @@ class ScanJob:
     """One video to scan, or, when `wanted` is given, to take known picks from without scanning.
 
     `attempt` counts the workers this video has cost so far. `cuts` is where its cuts stand, where they are
-    given.
+    given. The pool says by how many threads it may be decoded.
     """
 
     video: int
@@ -48,6 +48,7 @@ class ScanJob:
     info: VideoInfo | None = None
     attempt: int = 0
     cuts: CutSource | None = None
+    num_threads: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from corridor_cli.runners.model_name import identify_model
 from corridor_cli.runners.outcomes import exit_code, problem_outcome, total, unreadable_outcome
 from corridor_cli.runners.picture_limits import picture_limits
 from corridor_cli.runners.profile import ENGINE_TRACE, Span, TimedPool, TimedWriter, write_profile
-from corridor_cli.runners.workers import WorkerPlan, plan_workers
+from corridor_cli.runners.workers import WorkerPlan, plan_workers, worker_setup
 from corridor_cli.settings import Settings
 from corridor_cli.telemetry import Reporter, RunOptions, RunOutcome, RunPlan, VideoOutcome, VideoStatus
 from corridor_cli.timeline.exports.find import find_timelines
@@ -195,16 +195,7 @@ class _Run:
         num_workers = workers.num_workers
         num_slots = num_slots_each(settings, limits.slot_bytes, num_workers)
         arena_fd = create_arena(num_workers * num_slots, limits.slot_bytes)
-        setup = WorkerSetup(
-            settings.decode,
-            settings.scenes,
-            settings.frames,
-            limits.slot_bytes,
-            limits.max_pixels,
-            (),
-            enough_pixels=limits.enough_pixels,
-            reads_ahead=workers.reads_ahead,
-        )
+        setup = worker_setup(settings, limits, workers)
         media = self._pool(setup, arena_fd, num_workers, num_slots)
         host = EngineSetup(chosen, limits.slot_bytes, typical(settings.caption), self._trace_path())
         engine = HostedEngine(host, arena_fd, settings.errors, self._on_batch, self._reporter.warn)

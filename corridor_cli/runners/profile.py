@@ -43,11 +43,11 @@ class TimedPool(MediaPool):
         self._spans = spans
         self._open: dict[int, tuple[float, str, int]] = {}
 
-    def start(self, job: Job) -> None:
+    def start(self, job: Job, num_waiting: int = 0) -> None:
         taken = {lane for _, _, lane in self._open.values()}
         lane = next(number for number in range(len(taken) + 1) if number not in taken)
         self._open[job.video] = (time.time(), Path(job.path).name, lane)
-        super().start(job)
+        super().start(job, num_waiting)
 
     def receive(self) -> Iterator[WorkerEvent]:
         for event in super().receive():

@@ -10,7 +10,6 @@ from statistics import median
 
 from corridor_cli.errors import ExitCode, LimitError
 from corridor_cli.hosts.media_pool import MediaPool
-from corridor_cli.hosts.messages import WorkerSetup
 from corridor_cli.hosts.slots import create_arena
 from corridor_cli.pipeline.plan import ModelIdentity, VideoPlan
 from corridor_cli.pipeline.run import Pipeline
@@ -22,7 +21,7 @@ from corridor_cli.pipeline.writer import Writer
 from corridor_cli.runners.local import num_slots_each
 from corridor_cli.runners.looks import Look
 from corridor_cli.runners.picture_limits import picture_limits
-from corridor_cli.runners.workers import WorkerPlan
+from corridor_cli.runners.workers import WorkerPlan, worker_setup
 from corridor_cli.settings import Settings
 from corridor_cli.telemetry import Reporter
 from corridor_cli.timeline.scan_record import ScanRecord
@@ -91,16 +90,8 @@ def _media(model: ModelIdentity, workers: WorkerPlan, settings: Settings) -> Ite
     limits = picture_limits(model, settings.gpu_pipeline.internvl3.max_tiles)
     num_slots = num_slots_each(settings, limits.slot_bytes, workers.num_workers)
     arena_fd = create_arena(workers.num_workers * num_slots, limits.slot_bytes)
-    setup = WorkerSetup(
-        settings.decode,
-        settings.scenes,
-        settings.frames,
-        limits.slot_bytes,
-        limits.max_pixels,
-        (),
-        enough_pixels=limits.enough_pixels,
-        reads_ahead=workers.reads_ahead,
-    )
+    # In a run more videos follow: the last ones of a sample get no more cores than the others.
+    setup = replace(worker_setup(settings, limits, workers), num_cores=1, num_threads=workers.num_threads)
     media = MediaPool(setup, arena_fd, workers.num_workers, num_slots, _LATE_SECONDS)
     try:
         yield media

@@ -86,7 +86,7 @@ def run_scans(
 def _media(setup: WorkerSetup, settings: Settings, num_videos: int) -> Iterator[MediaPool]:
     workers = plan_workers(settings, num_videos, has_model=False)
     arena_fd = create_arena(0, 0)
-    setup = replace(setup, reads_ahead=workers.reads_ahead)
+    setup = replace(setup, reads_ahead=workers.reads_ahead, num_cores=workers.num_cores)
     media = MediaPool(setup, arena_fd, workers.num_workers, 0)
     try:
         yield media

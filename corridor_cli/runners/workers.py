@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from corridor_cli.hardware import available_memory_bytes, num_usable_cpus
+from corridor_cli.hosts.messages import WorkerSetup
+from corridor_cli.runners.picture_limits import PictureLimits
 from corridor_cli.settings import Settings
 
 _MAX_WORKERS = 64
@@ -17,32 +19,59 @@ _NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
 
 @dataclass(frozen=True, slots=True)
 class WorkerPlan:
-    """`num_workers` processes; with `reads_ahead` each decodes on one core and looks on another."""
+    """`num_workers` processes on `num_cores`; with `reads_ahead` each decodes on one and looks on another."""
 
     num_workers: int
     reads_ahead: bool
+    num_cores: int
     reason: str
+
+    @property
+    def num_threads(self) -> int:
+        """A scan's share of the cores while all workers are busy."""
+        return max(1, self.num_cores // self.num_workers)
 
 
 def plan_workers(settings: Settings, num_videos: int, *, has_model: bool = True) -> WorkerPlan:
     """As many workers as there are cores for, and no more than there are videos.
 
     A model that computes on the processor keeps a core for itself; one on an accelerator leaves all of them,
-    and so does having none. Where workers are fewer than cores because videos are few, each is given a thread
-    to decode ahead: a file a core uses the cores best, and costs no hand-over from core to core.
+    and so does having none. A file a core uses the cores best, and costs no hand-over from core to core.
+    Where workers are fewer than cores because videos are few, each is given a thread to decode ahead, and its
+    share of the cores to decode by.
     """
     num_cpus = num_usable_cpus()
     num_wanted, why = _wanted(settings, num_cpus, has_model)
     num_workers = max(1, min(num_wanted, num_videos))
     if num_workers < num_wanted:
         why = "one for each video"
-    reads_ahead = num_videos < num_cpus and settings.decode.workers == "auto"
+    is_ours = settings.decode.workers == "auto"
+    reads_ahead = num_videos < num_cpus and is_ours
+    num_cores = max(num_workers, num_cpus - _num_kept(settings, has_model)) if is_ours else num_workers
     noun = "media worker" if num_workers == 1 else "media workers"
     reason = f"{num_workers} {noun}: {why}"
     if reads_ahead:
         reason += f"; decoding ahead on a second thread, for videos ({num_videos}) are fewer than processors"
         reason += f" ({num_cpus})"
-    return WorkerPlan(num_workers, reads_ahead, reason)
+    plan = WorkerPlan(num_workers, reads_ahead, num_cores, reason)
+    if plan.num_threads == 1:
+        return plan
+    return replace(plan, reason=f"{reason}, and by {plan.num_threads} threads where the codec allows it")
+
+
+def worker_setup(settings: Settings, limits: PictureLimits, workers: WorkerPlan) -> WorkerSetup:
+    """What the workers of a run are told; pictures for the model keep within `limits`."""
+    return WorkerSetup(
+        settings.decode,
+        settings.scenes,
+        settings.frames,
+        limits.slot_bytes,
+        limits.max_pixels,
+        (),
+        enough_pixels=limits.enough_pixels,
+        reads_ahead=workers.reads_ahead,
+        num_cores=workers.num_cores,
+    )
 
 
 def is_model_on_processor(settings: Settings) -> bool:
@@ -52,13 +81,18 @@ def is_model_on_processor(settings: Settings) -> bool:
     return not is_elsewhere and not (model.device == "auto" and _NVIDIA_DRIVER.exists())
 
 
+def _num_kept(settings: Settings, has_model: bool) -> int:
+    """Processors left to the model."""
+    return int(has_model and is_model_on_processor(settings))
+
+
 def _wanted(settings: Settings, num_cpus: int, has_model: bool) -> tuple[int, str]:
     asked = settings.decode.workers
     if asked != "auto":
         return asked, "as asked by decode.workers"
     if not has_model:
         wanted, why = num_cpus, f"all {num_cpus} processors"
-    elif not is_model_on_processor(settings):
+    elif not _num_kept(settings, has_model):
         wanted, why = num_cpus, f"all {num_cpus} processors, which the model does not need"
     else:
         wanted, why = max(1, num_cpus - 1), f"of {num_cpus} processors one is left to the model"

@@ -85,7 +85,7 @@ class _Answers:
             self.end = record
 
 
-def scan(path: Path, **changes: Any) -> Outcome:
+def scan(path: Path, num_threads: int = 1, **changes: Any) -> Outcome:
     """The media worker's own code on this thread: picks are converted, checked, shrunk and encoded."""
     setup = replace(SETUP, free_slots=(0, 1, 2), **changes)
     arena_fd = create_arena(3, setup.slot_bytes)
@@ -93,7 +93,7 @@ def scan(path: Path, **changes: Any) -> Outcome:
     try:
         worker = MediaWorker(setup, Slots(arena_fd, setup.slot_bytes), answers, None)  # type: ignore[arg-type]
         answers.worker = worker
-        worker.take(ScanJob(0, str(path)))
+        worker.take(ScanJob(0, str(path), num_threads=num_threads))
     finally:
         os.close(arena_fd)
     end = answers.end
@@ -119,11 +119,12 @@ def decode_only(path: Path) -> Outcome:
     return Outcome(count)
 
 
-def pyscenedetect(path: Path, backend: str) -> Outcome:
-    """PySceneDetect's `AdaptiveDetector` at its defaults; its PyAV without threads of FFmpeg's."""
+def pyscenedetect(path: Path, backend: str, threads: str | None = None) -> Outcome:
+    """PySceneDetect's `AdaptiveDetector` at its defaults; its PyAV with the kind of FFmpeg's threads that is
+    named, AUTO in its command, or none."""
     from scenedetect import AdaptiveDetector, SceneManager, open_video
 
-    options: dict[str, Any] = {"threading_mode": None} if backend == "pyav" else {}
+    options: dict[str, Any] = {"threading_mode": threads} if backend == "pyav" else {}
     video = open_video(str(path), backend=backend, **options)
     manager = SceneManager()
     manager.add_detector(AdaptiveDetector())
@@ -135,11 +136,11 @@ def pyscenedetect(path: Path, backend: str) -> Outcome:
 CONTESTANTS: dict[str, tuple[int, Callable[[Path], Outcome]]] = {
     "decode": (1, decode_only),
     "scan": (1, scan),
-    "scan, 2 cores": (2, lambda path: scan(path, reads_ahead=True)),
+    "scan, 2 cores": (2, lambda path: scan(path, num_threads=2, reads_ahead=True)),
     "keyframes": (1, lambda path: scan(path, scenes=SceneSettings(scan="keyframes"))),
     "psd pyav": (1, lambda path: pyscenedetect(path, "pyav")),
     "psd opencv": (1, lambda path: pyscenedetect(path, "opencv")),
-    "psd pyav, 2 cores": (2, lambda path: pyscenedetect(path, "pyav")),
+    "psd pyav, 2 cores": (2, lambda path: pyscenedetect(path, "pyav", "AUTO")),
 }
 """How many cores each may use, and what it does."""
 

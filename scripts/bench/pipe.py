@@ -19,7 +19,7 @@ from pathlib import Path
 from bench.workload import Pixels
 from corridor_cli.hosts.hosted_engine import HostedEngine
 from corridor_cli.hosts.media_pool import MediaPool, WorkerEvent
-from corridor_cli.hosts.messages import EngineSetup, JobLost, WorkerSetup
+from corridor_cli.hosts.messages import EngineSetup, JobLost
 from corridor_cli.hosts.slots import Slots, create_arena
 from corridor_cli.media.discover import discover
 from corridor_cli.pipeline.documents import Documents
@@ -43,7 +43,7 @@ from corridor_cli.records import (
 from corridor_cli.runners.local import _MAX_SLOTS
 from corridor_cli.runners.model_name import identify_model
 from corridor_cli.runners.picture_limits import picture_limits
-from corridor_cli.runners.workers import plan_workers
+from corridor_cli.runners.workers import plan_workers, worker_setup
 from corridor_cli.settings import Settings
 from corridor_cli.telemetry import Counters, RunOptions, RunPlan, VideoOutcome
 from corridor_cli.timeline.layout import OutputLayout
@@ -87,16 +87,7 @@ class Stage:
         self.first_prepared = self._num_workers * self._slots_each
         self._arena_fd = create_arena(self.first_prepared + num_prepared, self._slot_bytes)
         self.slots = Slots(self._arena_fd, self._slot_bytes)
-        self._setup = WorkerSetup(
-            settings.decode,
-            settings.scenes,
-            settings.frames,
-            self._slot_bytes,
-            limits.max_pixels,
-            (),
-            enough_pixels=limits.enough_pixels,
-            reads_ahead=workers.reads_ahead,
-        )
+        self._setup = worker_setup(settings, limits, workers)
         self._engine: HostedEngine | None = None
         self.write_seconds = 0.0
 
@@ -127,7 +118,7 @@ class Stage:
             while num_open:
                 while to_do and media.has_idle_worker():
                     video = to_do.popleft()
-                    media.start(ScanJob(video.ordinal, str(video.plan.source.path)))
+                    media.start(ScanJob(video.ordinal, str(video.plan.source.path)), len(to_do))
                 wait(media.connections, 1.0)
                 for event in media.receive():
                     if isinstance(event, JobLost):
