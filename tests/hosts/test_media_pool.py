@@ -8,6 +8,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,34 @@ def test_a_worker_that_cannot_even_start_costs_its_job_and_not_main(
         assert [event.video for event in lost] == [video]
     pool.close()
     os.close(arena_fd)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are counted in /proc")
+def test_the_fewer_videos_are_left_the_more_processors_each_is_given(tmp_path: Path) -> None:
+    """Workers that have no slot for their pictures wait with their file open."""
+    clip = str(clips.draw("h264.mp4", tmp_path))
+    arena_fd = create_arena(2, SLOT_BYTES)
+    pool = MediaPool(replace(SETUP, num_cores=6), arena_fd, 2, 1)
+    for video, (num_waiting, num_threads) in enumerate([(1, 3), (0, 3)]):
+        pool.start(ScanJob(video, clip), num_waiting)
+        assert num_decoder_threads(pool.pids[video]) == num_threads
+    pool.close()
+    alone = MediaPool(replace(SETUP, num_cores=6), arena_fd, 2, 1)
+    alone.start(ScanJob(0, clip))
+    assert num_decoder_threads(alone.pids[0]) == 6
+    alone.close()
+    os.close(arena_fd)
+
+
+def num_decoder_threads(pid: int) -> int:
+    """Of FFmpeg's own in a process, as soon as there are any."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        names = [task.joinpath("comm").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
+        if found := sum(name.startswith("av:h264") for name in names):
+            return found
+        time.sleep(0.01)
+    raise AssertionError("no thread of a decoder")
 
 
 def test_nothing_comes_of_a_job_behind_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

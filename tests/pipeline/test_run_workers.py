@@ -61,3 +61,21 @@ def test_little_memory_means_few_workers_and_one_core_is_enough(monkeypatch: pyt
     monkeypatch.setattr(workers, "num_usable_cpus", lambda: 1)
     assert plan_workers(settings(device="cpu"), 1).reads_ahead is False
     assert plan_workers(settings(device="cpu"), 1).num_workers == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "num_videos", "num_cores", "num_threads"),
+    [
+        (settings(device="cuda"), 1, 8, 8),
+        (settings(device="cpu"), 1, 7, 7),
+        (settings(device="cuda"), 3, 8, 2),
+        (settings(device="cuda"), 100, 8, 1),
+        (settings(DecodeSettings(workers=3), device="cuda"), 1, 1, 1),
+    ],
+)
+def test_few_videos_are_decoded_by_all_the_processors_there_are(
+    asked: Settings, num_videos: int, num_cores: int, num_threads: int
+) -> None:
+    plan = plan_workers(asked, num_videos)
+    assert (plan.num_cores, plan.num_threads) == (num_cores, num_threads)
+    assert (f"by {num_threads} threads" in plan.reason) == (num_threads > 1)
