@@ -7,10 +7,11 @@ from pathlib import Path
 
 from corridor_cli.errors import MediaError
 from corridor_cli.media.base import Reader
+from corridor_cli.media.frame_pass import FramePass
 from corridor_cli.media.limits import require_file
 from corridor_cli.media.nvdec import prefers_nvdec
-from corridor_cli.media.probe import probe
-from corridor_cli.media.pyav_reader import PyavReader
+from corridor_cli.media.probe import describe, probe
+from corridor_cli.media.pyav_reader import PyavReader, begin
 from corridor_cli.media.takeover import TakeOver
 from corridor_cli.printable import printable
 from corridor_cli.records import ReaderChoice, VideoInfo
@@ -26,8 +27,8 @@ def open_reader(
     num_threads: int = 1,
     on_beat: Callable[[], None] = lambda: None,
 ) -> Reader:
-    """The reader that suits the file and the work; `info` saves a probe when it is known. `num_threads` and
-    `on_beat` are for PyAV's scans.
+    """The reader that suits the file and the work; `info` saves a probe when it is known. PyAV scans with
+    `num_threads` and `on_beat`: see `begin`.
 
     On a processor, scans go to PyAV, which gets every format right and is the fastest, and a few known frames
     to decord where it can be relied on. On a machine with an NVIDIA card both go to torchcodec where NVDEC
@@ -36,8 +37,23 @@ def open_reader(
     Raises `MediaError` kinds.
     """
     require_file(path, settings)
-    if info is None:
-        info = probe(path, max_pixels=settings.max_pixels)
+    if for_picks or info is not None:
+        info = info or probe(path, max_pixels=settings.max_pixels)
+        return _choose(path, settings, info, None, for_picks=for_picks)
+    begun = begin(path, settings, num_threads, on_beat)
+    try:
+        reader = _choose(path, settings, describe(begun), begun, for_picks=False)
+    except BaseException:
+        begun.close()
+        raise
+    if reader.name != "pyav":
+        begun.close()
+    return reader
+
+
+def _choose(
+    path: Path, settings: DecodeSettings, info: VideoInfo, begun: FramePass | None, *, for_picks: bool
+) -> Reader:
     candidates, about_nvdec = _candidates(settings, info, for_picks=for_picks)
     fallbacks: list[str] = []
     for name, why in candidates:
@@ -51,7 +67,7 @@ def open_reader(
         fallbacks.append(f"{name}: {obstacle}")
     reason = _pyav_reason(settings, for_picks) + (f"; {about_nvdec}" if about_nvdec else "")
     choice = ReaderChoice("pyav", reason, tuple(fallbacks))
-    return PyavReader(path, settings, info, choice, num_threads, on_beat)
+    return PyavReader(path, settings, info, choice, begun)
 
 
 def _candidates(

@@ -6,17 +6,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from av.video.frame import VideoFrame
-
 from corridor_cli.media.colour import needs_of
-from corridor_cli.media.container import AV_ERRORS, OpenVideo, open_video
+from corridor_cli.media.frame_pass import FramePass
 from corridor_cli.media.geometry import MAX_PIXEL_RATIO, UPRIGHT, orientation_of
-from corridor_cli.media.limits import require_pixels
 from corridor_cli.records import VideoInfo
 
 # Rates at or above this are time bases in disguise (1000 in FLV and WebM, 90000 in MPEG-TS).
 MAX_FRAME_RATE = 1000
-MAX_PROBED_PACKETS = 50
 
 
 def probe(path: Path, *, max_pixels: int) -> VideoInfo:
@@ -26,36 +22,18 @@ def probe(path: Path, *, max_pixels: int) -> VideoInfo:
     `width_px` and `height_px` are those after the turn, and so is `sample_aspect_ratio`, which is not applied
     to them: pictures that are shown are stretched by it. Raises what `open_video` does, and `LimitError`.
     """
-    video = open_video(path, num_threads=1, max_pixels=max_pixels)
+    begun = FramePass(path, max_pixels)
     try:
-        context = video.stream.codec_context
-        require_pixels(path, context.width, context.height, max_pixels)
-        return _describe(video, _first_frame(video))
+        return describe(begun)
     finally:
-        video.container.close()
+        begun.close()
 
 
-def _first_frame(video: OpenVideo) -> VideoFrame | None:
-    """The first one that can be decoded: how it is to be turned and shown, containers do not tell."""
-    packets: Any = video.container.demux(video.stream)
-    try:
-        for _, packet in zip(range(MAX_PROBED_PACKETS), packets, strict=False):
-            try:
-                frames: list[VideoFrame] = packet.decode()
-            except AV_ERRORS:
-                continue  # a scan will count it
-            if frames:
-                return frames[0]
-    except (IndexError, *AV_ERRORS):
-        pass  # the file ends early, which a scan will say
-    finally:
-        packets.close()
-    return None
-
-
-def _describe(video: OpenVideo, frame: VideoFrame | None) -> VideoInfo:
+def describe(begun: FramePass) -> VideoInfo:
+    """The same of a file whose frames are still to come: how they are to be shown, the first one tells."""
+    frame = begun.peek()
     orientation = UPRIGHT if frame is None else orientation_of(frame)
-    container, stream = video.container, video.stream
+    container, stream = begun.video.container, begun.video.stream
     context = stream.codec_context
     audio = container.streams.best("audio")
     num_videos = len(container.streams.video)

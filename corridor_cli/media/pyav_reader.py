@@ -9,17 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from fractions import Fraction
-from functools import partial
 from pathlib import Path
-
-from av.video.frame import VideoFrame
 
 from corridor_cli.errors import DecodeError, NoFramesError
 from corridor_cli.media.clock import Clock
 from corridor_cli.media.container import OpenVideo, open_video
 from corridor_cli.media.damage import Damage, stated_end
-from corridor_cli.media.decoding import Tape, decode_frames
-from corridor_cli.media.frame_threads import CODECS, MAX_THREADS, decode_by_threads
+from corridor_cli.media.decoding import Tape
+from corridor_cli.media.frame_pass import FramePass
 from corridor_cli.media.limits import OWN_REASONS, refused
 from corridor_cli.media.picture import Converter, PyavFrame
 from corridor_cli.printable import printable
@@ -27,10 +24,19 @@ from corridor_cli.records import ReaderChoice, VideoInfo
 from corridor_cli.settings import DecodeSettings
 
 
-class PyavReader:
-    """Reader over PyAV. A scan decodes with `num_threads`, or as many as `decode.threads` says, where that
-    gives the frames of one thread: see `frame_threads`. `on_beat` is called while it decodes and gives none.
+def begin(
+    path: Path, settings: DecodeSettings, num_threads: int = 1, on_beat: Callable[[], None] = lambda: None
+) -> FramePass:
+    """Open a file to be scanned, by as many threads as `decode.threads` says, or else by up to `num_threads`.
+
+    `on_beat` is called while it decodes and gives no frame. Raises what `FramePass` does.
     """
+    wanted = num_threads if settings.threads == "auto" else settings.threads
+    return FramePass(path, settings.max_pixels, wanted, on_beat)
+
+
+class PyavReader:
+    """Reader over PyAV. Its first scan goes on with what was `begun`, if anything was; see `begin`."""
 
     name = "pyav"
 
@@ -40,8 +46,7 @@ class PyavReader:
         settings: DecodeSettings,
         info: VideoInfo,
         choice: ReaderChoice,
-        num_threads: int = 1,
-        on_beat: Callable[[], None] = lambda: None,
+        begun: FramePass | None = None,
     ) -> None:
         self.info = info
         self.choice = choice
@@ -50,9 +55,8 @@ class PyavReader:
         self.is_variable_frame_rate: bool | None = None
         self._path = path
         self._settings = settings
-        wanted = num_threads if settings.threads == "auto" else settings.threads
-        self._num_threads = min(wanted, MAX_THREADS) if info.video_codec in CODECS else 1
-        self._on_beat = on_beat
+        self._begun = begun
+        self._pass: FramePass | None = None
         self._video: OpenVideo | None = None
         self._active: list[Generator[PyavFrame]] = []  # generators to close before the container
 
@@ -62,21 +66,22 @@ class PyavReader:
         Raises `DecodeError` after the last good frame when the rest is missing; `NoFramesError`,
         `LimitError`.
         """
+        begun, self._begun = self._begun, None
         self.close()
-        frames = self._scan(self._open(self._num_threads))
+        self._pass = begun or begin(self._path, self._settings)
+        frames = self._scan(self._pass)
         self._active.append(frames)
         return frames
 
-    def _scan(self, video: OpenVideo) -> Generator[PyavFrame]:
-        clock, damage = Clock(video.time_base, self.info.frame_rate), Damage()
+    def _scan(self, begun: FramePass) -> Generator[PyavFrame]:
+        clock, damage = Clock(begun.video.time_base, self.info.frame_rate), begun.damage
         converter = Converter(self.info.sample_aspect_ratio)
         index, stated = 0, None
         try:
-            with closing(self._decoded(video, damage)) as frames:
+            with closing(begun.frames()) as frames:
                 for frame in frames:
                     if index == 0:
-                        assert self._video is not None
-                        stated = stated_end(self._video.container, self._video.stream, frame.pts)
+                        stated = stated_end(begun.video.container, begun.video.stream, frame.pts)
                     time = clock.place(frame.pts, frame.duration)
                     damage.note_frame(time, is_corrupt=frame.is_corrupt)
                     yield PyavFrame(index, time, frame, converter)
@@ -99,11 +104,6 @@ class PyavReader:
                 hint="The file is cut short or damaged; copy or record it again.",
             )
 
-    def _decoded(self, video: OpenVideo, damage: Damage) -> Generator[VideoFrame]:
-        if self._num_threads == 1:
-            return decode_frames(video, damage)
-        return decode_by_threads(video, damage, self._num_threads, partial(self._open, 1), self._on_beat)
-
     def _no_frames(self, damage: Damage) -> NoFramesError:
         detail = "the video stream is empty"
         if damage.num_packets:
@@ -120,7 +120,8 @@ class PyavReader:
         A time is met exactly or `DecodeError` is raised, for instance where a scan had to mend timestamps.
         """
         self.close()  # a fresh start: decoders keep state over seeks that some containers cannot undo
-        frames = self._seek_all(self._open(1), wanted)
+        self._video = open_video(self._path, num_threads=1, max_pixels=self._settings.max_pixels)
+        frames = self._seek_all(self._video, wanted)
         self._active.append(frames)
         return frames
 
@@ -139,17 +140,14 @@ class PyavReader:
                     raise DecodeError(f"{name}: no frame at {float(time):.6f} s was found by seeking")
                 yield PyavFrame(index, time, frame, converter)
 
-    def _open(self, num_threads: int) -> OpenVideo:
-        if self._video is not None:
-            self._video.container.close()
-        max_pixels = self._settings.max_pixels
-        self._video = open_video(self._path, num_threads=num_threads, max_pixels=max_pixels)
-        return self._video
-
     def close(self) -> None:
         """Close the generators given out, then the file. Safe to call twice."""
         while self._active:
             self._active.pop().close()
+        for each in (self._begun, self._pass):
+            if each is not None:
+                each.close()
+        self._begun = self._pass = None
         if self._video is not None:
             self._video.container.close()
             self._video = None

@@ -187,8 +187,8 @@ def test_picks_of_a_scan_whose_pixels_differ_are_found_by_the_reader_that_made_i
     assert [reader.name for reader in readers] == ["torchcodec", "pyav"]
     assert all(np.abs(a.astype(int) - b).mean() < 2 for a, b in zip(ours, theirs, strict=True))
     known = [KnownPick(7, Fraction(7, 25), zlib.crc32(ours[7].data))]
-    ((_, pixels, choice),) = read_picks(path, known, TORCHCODEC)
-    assert np.array_equal(pixels, ours[7])
+    ((_, picture, choice),) = read_picks(path, known, TORCHCODEC)
+    assert np.array_equal(picture.rgb, ours[7])
     assert choice.name == "torchcodec"
     with pytest.raises(errors.DecodeError, match="not in it any more"):
         list(read_picks(path, known, DecodeSettings(reader="pyav")))

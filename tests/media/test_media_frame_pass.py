@@ -15,7 +15,7 @@ from torture.mutate import mutant_of
 from torture.originals import draw_originals
 
 from corridor_cli.errors import MediaError
-from corridor_cli.media import pyav_reader
+from corridor_cli.media import frame_pass
 from corridor_cli.media.container import OpenVideo
 from corridor_cli.media.open_reader import open_reader
 from corridor_cli.settings import DecodeSettings
@@ -46,13 +46,14 @@ def told(path: Path, num_threads: int, settings: DecodeSettings = SETTINGS) -> l
 def openings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """With how many threads files are opened to be scanned."""
     numbers: list[int] = []
-    real = pyav_reader.open_video
+    real = frame_pass.open_video
 
     def noted(path: Path, *, num_threads: int, max_pixels: int | None = None) -> OpenVideo:
-        numbers.append(num_threads)
-        return real(path, num_threads=num_threads, max_pixels=max_pixels)
+        video = real(path, num_threads=num_threads, max_pixels=max_pixels)
+        numbers.append(video.num_threads)
+        return video
 
-    monkeypatch.setattr(pyav_reader, "open_video", noted)
+    monkeypatch.setattr(frame_pass, "open_video", noted)
     return numbers
 
 
