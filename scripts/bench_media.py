@@ -205,7 +205,7 @@ def main() -> int:
     document: dict[str, Any] = {"machine": facts, "results": [], "memory": []}
     if arguments.memory:
         for path in arguments.memory:
-            for changes in ({}, {"reads_ahead": True}):
+            for changes in ({}, {"reads_ahead": True, "num_threads": 2}):
                 told = peak_memory(path, **changes)
                 document["memory"].append(told)
                 print(memory_line(told), flush=True)
