@@ -28,6 +28,9 @@ fi
 pip() { .venv/bin/python -m pip --disable-pip-version-check "$@"; }
 echo "setup: installing the pinned requirements into .venv (once; PyTorch is the large one)" >&2
 # torch alone and first: pinned, it takes the build your package index prefers (a CPU build where that is offered).
-pip install --quiet --constraint constraints.txt torch >&2
-pip install --quiet --constraint constraints.txt --editable '.[bench,dev,torchcodec]' >&2
+pip install --quiet --no-compile --constraint constraints.txt torch >&2
+pip install --quiet --no-compile --constraint constraints.txt --editable '.[bench,dev,torchcodec]' >&2
+# pip would compile twelve thousand modules on one processor; this takes all, and leaves out the tests of others.
+# A module that does not compile here (torch brings some for newer Pythons) fails where it is imported, or never.
+.venv/bin/python -m compileall -qq -j 0 -x '/(tests|torch/testing)/' .venv/lib >&2 || true
 echo "$wanted" > "$stamp"
