@@ -13,6 +13,8 @@ from runs import documents, draw_scenes, echo_options, run
 from corridor_cli.cli.main import call
 from corridor_cli.errors import ExitCode
 
+pytestmark = pytest.mark.usefixtures("one_worker")
+
 
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
