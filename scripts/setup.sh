@@ -27,7 +27,14 @@ fi
 [ -x .venv/bin/python ] || "$(find_python)" -m venv .venv
 pip() { .venv/bin/python -m pip --disable-pip-version-check "$@"; }
 echo "setup: installing the pinned requirements into .venv (once; PyTorch is the large one)" >&2
+# pip would compile twelve thousand modules on one processor; here all take part, and tests of others are left out.
+# A module that does not compile here (torch brings some for newer Pythons) fails where it is imported, or never.
+compile() { .venv/bin/python -m compileall -qq -x 'site-packages/(.*/)?(tests|torch/testing)/' "$@" >&2 || true; }
+packages=$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 # torch alone and first: pinned, it takes the build your package index prefers (a CPU build where that is offered).
-pip install --quiet --constraint constraints.txt torch >&2
-pip install --quiet --constraint constraints.txt --editable '.[bench,dev,torchcodec]' >&2
+pip install --quiet --no-compile --constraint constraints.txt torch >&2
+compile "$packages/torch" "$packages/sympy" &
+pip install --quiet --no-compile --constraint constraints.txt --editable '.[bench,dev,torchcodec]' >&2
+wait
+compile -j 0 "$packages"
 echo "$wanted" > "$stamp"

@@ -7,7 +7,6 @@ cd "$(dirname "$0")/.."
 ./scripts/setup.sh
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
-.venv/bin/mypy
 # Tests start some hundred processes: where PYTHONDONTWRITEBYTECODE is set each would compile the package again.
 .venv/bin/python -m compileall -q corridor_cli scripts
 
@@ -15,10 +14,20 @@ workers=${TEST_WORKERS:-$(nproc 2>/dev/null || echo 1)}
 # Most tests that take long start several processes each: more at a time than asked for is no gain.
 [ -n "${TEST_WORKERS:-}" ] || [ "$workers" -le 2 ] || workers=2
 if [ $# -gt 0 ] || [ "$workers" -le 1 ]; then
+  .venv/bin/mypy
   exec .venv/bin/python -m pytest "$@"
 fi
+# The first time mypy takes a minute of one processor, which the tests leave here and there while they wait.
+types=$(mktemp)
+trap 'jobs -p | xargs -r kill; rm -f "$types"' EXIT
+nice .venv/bin/mypy >"$types" 2>&1 &
+mypy=$!
 code=0
 .venv/bin/python -m pytest --numprocesses "$workers" --dist loadfile --no-loadscope-reorder -m "not alone" || code=$?
+types_code=0
+wait "$mypy" || types_code=$?
+cat "$types"
+[ "$types_code" = 0 ] || code=$types_code
 # Only the files that hold such a test: to collect all of them takes half a minute.
 mapfile -t files < <(grep -rl --include='test_*.py' 'mark\.alone' tests | sort)
 .venv/bin/python -m pytest -m alone "${files[@]}" || code=$?

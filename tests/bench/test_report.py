@@ -11,11 +11,11 @@ import pytest
 
 from corridor_cli.bench.document import read_document
 from corridor_cli.bench.files import write_results
-from corridor_cli.bench.pictures import NAMES, Drawn, draw_pictures
+from corridor_cli.bench.pictures import NAMES, Drawn
 from corridor_cli.bench.report import POLICY, report_html
-from tests.bench.bench_samples import HOSTILE, full_document, hostile_document, minimal_document
+from tests.bench.bench_samples import HOSTILE
+from tests.bench.drawn_samples import FULL, MINIMAL, ROUGH, SAMPLES, drawn_of, page_of
 
-FULL, MINIMAL, ROUGH = full_document(), minimal_document(), hostile_document()
 VOID = {"meta", "img", "br", "link"}
 
 
@@ -57,10 +57,9 @@ def attributes(page: Page) -> list[tuple[str, str, str]]:
     return [(tag, key, value or "") for tag, attrs in page.tags for key, value in attrs.items()]
 
 
-@pytest.mark.parametrize("document", [FULL, MINIMAL, ROUGH], ids=["full", "minimal", "hostile"])
-def test_the_page_loads_and_runs_nothing(document: object) -> None:
-    assert isinstance(document, type(FULL))
-    text = report_html(document)
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_page_loads_and_runs_nothing(name: str) -> None:
+    text = page_of(name)
     page = Page(text)
     policies = [attrs.get("content") for _, attrs in page.tags if attrs.get("http-equiv")]
     assert policies == [POLICY]
@@ -89,12 +88,12 @@ def test_the_page_loads_and_runs_nothing(document: object) -> None:
 
 
 def test_ids_are_unique_in_the_page() -> None:
-    ids = [value for _, key, value in attributes(Page(report_html(FULL))) if key == "id"]
+    ids = [value for _, key, value in attributes(Page(page_of("full"))) if key == "id"]
     assert len(ids) == len(set(ids))
 
 
 def test_the_verdict_comes_first() -> None:
-    text = report_html(FULL)
+    text = page_of("full")
     order = [text.index(part) for part in (
         "Set batch size 48", "Measured with", "Pictures</h2>", "All points",
         "from files to timelines</h2>", "How it was measured", "What to know",
@@ -106,7 +105,8 @@ def test_the_verdict_comes_first() -> None:
 
 
 def test_every_point_is_a_row_and_failures_give_their_reason() -> None:
-    rows = Page(report_html(FULL)).rows
+    page = Page(page_of("full"))
+    rows = page.rows
     assert len(rows) == 1 + len(FULL.points)
     by_size = {row[0]: row for row in rows[1:] if row[1:4] == ["1", "1", "64"]}
     assert by_size["256"][4] == "out of memory: OutOfMemoryError: 61.3 GiB asked for, 12.1 GiB free"
@@ -115,11 +115,11 @@ def test_every_point_is_a_row_and_failures_give_their_reason() -> None:
     assert by_size["auto (48)"][4] == "143"
     width = len(rows[0])
     assert {len(row) for row in rows[1:] if len(row) != 5} == {width}
-    assert sum("best" in (attrs.get("class") or "") for tag, attrs in Page(report_html(FULL)).tags) == 1
+    assert sum("best" in (attrs.get("class") or "") for tag, attrs in page.tags) == 1
 
 
 def test_the_page_tells_how_it_was_measured() -> None:
-    text = " ".join(Page(report_html(FULL)).texts)
+    text = " ".join(Page(page_of("full")).texts)
     for part in (
         "Each point is of 3 repeats of about 2 s or more.",
         "a warm-up before the repeats (1.9 s) are in no figure",
@@ -132,12 +132,16 @@ def test_the_page_tells_how_it_was_measured() -> None:
 
 
 def test_hostile_text_is_shown_and_nothing_else() -> None:
-    page = Page(report_html(ROUGH))
+    page = Page(page_of("hostile"))
     assert any(HOSTILE in text for text in page.texts)
     assert not [text for text in page.texts if re.search("[\x00-\x09\x0b-\x1f\u202e\ud800-\udfff]", text)]
     assert max(map(len, page.texts)) < 20_000
     title = page.texts[[tag for tag, _ in page.tags].index("title")]
     assert len(title) < 300
+
+
+def test_a_page_draws_its_pictures_where_none_are_given() -> None:
+    assert report_html(MINIMAL) == page_of("minimal")
 
 
 def test_a_page_without_points_still_is_one() -> None:
@@ -158,7 +162,7 @@ def test_a_folder_holds_all_forms(tmp_path: Path) -> None:
     there = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert there == expected, "nothing temporary is left"
     assert read_document(folder / "bench.json") == FULL
-    first = draw_pictures(FULL).pictures[0]
+    first = drawn_of("full").pictures[0]
     assert (folder / "pictures" / "throughput.svg").read_text(encoding="utf-8") == first.svg
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -247,12 +250,24 @@ def test_what_torch_says_becomes_a_row(
     assert (row.exit_code == ExitCode.MODEL) == (status == "problem")
 
 
-def test_a_device_that_does_not_exist_is_refused_by_torch_itself() -> None:
-    with Question("corridor_cli.hosts.answer_device", "cuda:97", limit_seconds=100) as question:
-        rows = list(check_devices(question.answer(), "cuda:97", has_nvidia_driver=False))
-    assert "'cuda:97' does not exist" in row_of(rows, "chosen").found
-    assert exit_code_of(rows) == ExitCode.MODEL
-    assert row_of(rows, "cpu").status == "ok"
+@pytest.fixture(scope="module")
+def wrong_page(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of the command, given wrong settings and a device that does not exist."""
+    wrong = tmp_path_factory.mktemp("doctor") / "wrong.yaml"
+    wrong.write_text("nope: 1\n")
+    device = "gpu_pipeline.internvl3.device=cuda:97"
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = call(["doctor", "-c", str(wrong), "--model", "tiny", "--set", device])
+    return code, out.getvalue(), err.getvalue()
+
+
+def test_a_device_that_does_not_exist_is_refused_by_torch_itself(wrong_page: tuple[int, str, str]) -> None:
+    _, out, _ = wrong_page
+    rows = dict(re.findall(r"^  (\w+ +\S+) +((?:.+\n?)(?: {20,}.+\n)*)", out, re.MULTILINE))
+    told = {tuple(row.split()): " ".join(found.split()) for row, found in rows.items()}
+    assert "'cuda:97' does not exist" in told["problem", "chosen"]
+    assert told["ok", "cpu"]
 
 
 def test_each_known_failure_has_an_advice_that_is_found() -> None:
@@ -356,11 +371,9 @@ def test_the_page_is_plain_and_hostile_names_are_harmless() -> None:
     assert all(line.isprintable() for line in lines)
 
 
-def test_the_command_ends_with_the_code_of_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    wrong = tmp_path / "wrong.yaml"
-    wrong.write_text("nope: 1\n")
-    assert call(["doctor", "-c", str(wrong), "--model", "tiny"]) == ExitCode.USAGE
-    told = capsys.readouterr()
-    assert told.err == ""
-    assert told.out.splitlines()[-1].endswith("`vlmtl run` cannot work here yet (exit code 2).")
-    assert max(map(len, told.out.splitlines())) <= WIDTH
+def test_the_command_ends_with_the_code_of_a_run(wrong_page: tuple[int, str, str]) -> None:
+    code, out, err = wrong_page
+    assert code == ExitCode.USAGE
+    assert err == ""
+    assert out.splitlines()[-1].endswith("`vlmtl run` cannot work here yet (exit code 2).")
+    assert max(map(len, out.splitlines())) <= WIDTH

@@ -308,7 +308,6 @@ def test_state_without_a_document_and_without_inputs_is_nothing(tmp_path: Path, 
     assert "holds no document, and no input is known" in capsys.readouterr().err
 
 
-@pytest.mark.alone
 def test_ten_thousand_are_judged_in_seconds(folder: Path, capsys: Captured) -> None:
     layout = OutputLayout(folder / "out")
     document = json.loads(layout.timeline("a.mp4").read_bytes())

@@ -150,7 +150,6 @@ def test_auto_batch_size_names_its_reason(base: ModelSettings, store: DictStore,
     assert info.reasons
 
 
-@pytest.mark.alone
 def test_poll_waits_no_longer_than_asked(base: ModelSettings, store: DictStore, listener: Listener) -> None:
     engine = create_engine(base, store, listener)
     engine.start()

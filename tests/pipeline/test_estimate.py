@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from runs import draw_scenes, echo_options, run, start, wait_until_gone
 
+from corridor_cli.cli.estimate_lines import estimate_lines
 from corridor_cli.cli.main import call
 from corridor_cli.errors import ExitCode
 from corridor_cli.runners import caption_trial
 from corridor_cli.runners import estimate as runner
+from corridor_cli.runners.reckon import Estimate
 from tests import clips
 
 NUM_SCENES = 4
@@ -43,25 +45,61 @@ def told(capsys: pytest.CaptureFixture[str], *arguments: str | Path, code: int =
     return json.loads(capsys.readouterr().out)
 
 
+def told_both_ways(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[Any, str]:
+    """The JSON of an estimate, and the lines that tell the same one on a terminal."""
+    made: list[Estimate] = []
+
+    def keep(*given: Any) -> runner.EstimateOutcome:
+        outcome = run_estimate(*given)
+        assert outcome.estimate is not None
+        made.append(outcome.estimate)
+        return outcome
+
+    run_estimate = runner.run_estimate
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner, "run_estimate", keep)
+        found = told(capsys, *arguments)
+    (estimate,) = made
+    return found, "\n".join(estimate_lines(estimate, is_verbose=False))
+
+
+# What a slow model is told about and what it does is compared by several tests, which only read both.
+SLOW = [*echo_options(delay_seconds=0.3), "--set", "gpu_pipeline.internvl3.batch_size=2", *ONE_WORKER]
+SECONDS_EACH = pytest.approx(0.3 / 2, rel=0.5)
+
+
+@pytest.fixture(scope="module")
+def slow_estimate(videos: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    folder = tmp_path_factory.mktemp("estimate")
+    code, out, err = run("estimate", videos, *SLOW, "--json", "-q", cwd=folder)
+    assert code == 0, err
+    assert list(folder.iterdir()) == [], "an estimate writes nothing"
+    return json.loads(out)
+
+
+@pytest.fixture(scope="module")
+def slow_run(videos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("slow") / "out"
+    assert run("run", videos, output, *SLOW)[0] == 0
+    return output
+
+
 def test_a_slow_model_is_the_bottleneck_and_devices_share_it(
-    videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    videos: Path, slow_estimate: Any, slow_run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    slow = [*echo_options(delay_seconds=0.5), "--set", "gpu_pipeline.internvl3.batch_size=4"]
-    found = told(capsys, videos, *slow)
-    assert list(tmp_path.iterdir()) == [], "an estimate writes nothing"
+    found = slow_estimate
     assert found["scenes"]["expected"] == 3 * NUM_SCENES
     assert found["sample"]["share_of_material"] == 1.0
     assert found["bottleneck"] == "captioning"
     captioning = found["captioning"]
-    assert captioning["seconds_each"]["expected"] == pytest.approx(0.5 / 4, rel=0.5)
+    assert captioning["seconds_each"]["expected"] == SECONDS_EACH
     assert captioning["seconds"]["expected"] == pytest.approx(
         captioning["seconds_each"]["expected"] * found["captions"]["expected"], rel=1e-3
     )
     assert captioning["devices_until_decoding"] >= 1
-    many = told(capsys, videos, *slow, "--devices", "1000")
+    many = told(capsys, videos, *SLOW, "--devices", "1000")
     assert many["bottleneck"] == "decoding"
-    assert run("run", videos, tmp_path / "out", *slow)[0] == 0
-    documents = [json.loads(path.read_bytes()) for path in (tmp_path / "out").glob("*.timeline.json")]
+    documents = [json.loads(path.read_bytes()) for path in slow_run.glob("*.timeline.json")]
     asked = [
         frame
         for document in documents
@@ -70,9 +108,9 @@ def test_a_slow_model_is_the_bottleneck_and_devices_share_it(
         if frame["duplicate_of"] is None
     ]
     assert found["captions"]["expected"] == len(asked)
-    real_bytes = sum(path.stat().st_size for path in (tmp_path / "out").glob("*.timeline.json"))
+    real_bytes = sum(path.stat().st_size for path in slow_run.glob("*.timeline.json"))
     assert found["disk"]["timeline_bytes"]["expected"] == pytest.approx(real_bytes, rel=0.2)
-    saved_bytes = sum(path.stat().st_size for path in (tmp_path / "out").glob("*.frames/*.jpg"))
+    saved_bytes = sum(path.stat().st_size for path in slow_run.glob("*.frames/*.jpg"))
     assert found["disk"]["picture_bytes"]["expected"] == pytest.approx(saved_bytes, rel=1e-3)
 
 
@@ -124,31 +162,28 @@ def test_captions_that_are_known_are_not_counted_again(
 
 
 def test_summaries_are_reckoned_where_they_are_wanted(
-    videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    videos: Path, slow_estimate: Any, slow_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    slow = [*echo_options(delay_seconds=0.3), "--set", "gpu_pipeline.internvl3.batch_size=2"]
-    without = told(capsys, videos, *slow, *ONE_WORKER)
-    found = told(capsys, videos, *slow, *ONE_WORKER, "--summary")
+    without = slow_estimate
+    found, lines = told_both_ways(capsys, videos, *SLOW, "--summary")
+    assert "requests for summaries 3" in lines
     assert without["summaries"] is None
     summaries = found["summaries"]
     assert summaries["requests"]["expected"] == 3, "one a video: its captions fit into one request"
-    assert summaries["seconds_each"]["expected"] == pytest.approx(0.3 / 2, rel=0.5)
+    assert summaries["seconds_each"]["expected"] == SECONDS_EACH
     more = found["captioning"]["seconds"]["expected"] - without["captioning"]["seconds"]["expected"]
     assert more == pytest.approx(summaries["seconds"]["expected"], rel=0.5)
     assert found["output_tokens"]["expected"] > without["output_tokens"]["expected"]
     output = tmp_path / "out"
-    assert run("run", videos, output, *slow, "--summary")[0] == 0
+    assert run("run", videos, output, *SLOW, "--summary")[0] == 0
     logs = [log.read_text() for log in output.glob(".vlmtl/captions/*/*.jsonl")]
     assert sum(log.count('"part":') for log in logs) == summaries["requests"]["expected"]
     # Captions are there already and summaries are asked for anew: they alone are what is to be done.
-    assert run("run", videos, tmp_path / "plain", *slow)[0] == 0
-    found = told(capsys, videos, "--output", tmp_path / "plain", *slow, *ONE_WORKER, "--summary")
+    found = told(capsys, videos, "--output", slow_run, *SLOW, "--summary")
     assert (found["captions"]["expected"], found["summaries"]["requests"]["expected"]) == (0, 3)
     assert found["captioning"]["seconds"]["expected"] == pytest.approx(
         found["summaries"]["seconds"]["expected"], rel=1e-3
     )
-    assert call(["estimate", str(videos), *slow, *ONE_WORKER, "--summary"]) == ExitCode.OK
-    assert "requests for summaries 3" in capsys.readouterr().out
 
 
 def test_without_a_model_nothing_is_said_of_captions(

@@ -19,6 +19,8 @@ from corridor_cli.cli.main import call
 from corridor_cli.errors import ExitCode
 from tests import clips
 
+pytestmark = pytest.mark.usefixtures("one_worker")
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

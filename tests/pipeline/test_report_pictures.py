@@ -15,6 +15,8 @@ from runs import draw_scenes, echo_options, run
 
 SAVE_NONE = ("--set", "frames.save=none")
 
+pytestmark = pytest.mark.usefixtures("one_worker")
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -11,6 +11,8 @@ from runs import documents, draw_scenes, echo_options, logged_captions, run
 NUM_SCENES = 4
 SRT = "1\n00:00:00,000 --> 00:00:00,500\nWelcome.\n\n2\n00:00:00,700 --> 00:00:01,700\nHere we go.\n"
 
+pytestmark = pytest.mark.usefixtures("one_worker")
+
 
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -13,6 +13,8 @@ from runs import draw_scenes, echo_options, run
 EXPORTS = "output.exports=[srt, edl, csv, hf]"
 RUN = [*echo_options(), "--set", EXPORTS, "--json"]
 
+pytestmark = pytest.mark.usefixtures("one_worker")
+
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from runs import draw_scenes, echo_options, run
 
+pytestmark = pytest.mark.usefixtures("one_worker")
+
 
 @pytest.fixture(scope="module")
 def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
