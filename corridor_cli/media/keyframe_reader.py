@@ -13,15 +13,15 @@ from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from av.video.frame import VideoFrame
 
 from corridor_cli.errors import DecodeError
 from corridor_cli.media.base import Reader
-from corridor_cli.media.container import AV_ERRORS, OpenVideo, open_video
+from corridor_cli.media.container import OpenVideo, open_video
 from corridor_cli.media.damage import Damage
-from corridor_cli.media.decoding import decode_frames
+from corridor_cli.media.keyframe_decoding import KeyframeDecoder, StretchDecoder
 from corridor_cli.media.packet_index import Keyframe, PacketIndex, index_packets
 from corridor_cli.media.picture import Converter, PyavFrame
 from corridor_cli.printable import printable
@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 TAIL_SECONDS = Fraction(1, 2)
 # Behind a scene that begins between two keyframes: as long as a detector takes to tell a cut from a flash.
 HIDDEN_TAIL_SECONDS = Fraction(3, 10)
+# And so many frames before it: B-frames that are shown before a picture and come after it in the file.
+LEAD = 8
+# Pictures on the way to a suspected one may become different as fast as in a slow pan, not as in a dissolve.
+DRIFT_SECONDS = 1
 
 
 def by_keyframes(
@@ -101,8 +105,8 @@ class KeyframeReader:
     def _scan(self) -> Generator[PyavFrame]:
         damage = Damage()
         with (
-            closing(_Keyframes(self._open())) as keyframes,
-            closing(_Stretches(self._open(), self._index, damage)) as stretches,
+            closing(KeyframeDecoder(self._open())) as keyframes,
+            closing(StretchDecoder(self._open(), self._index, damage)) as stretches,
         ):
             last = -1
             try:
@@ -121,15 +125,14 @@ class KeyframeReader:
             )
         self.end, self.is_variable_frame_rate = self._index.end, self._index.is_variable_frame_rate
 
-    def _chosen(self, keyframes: _Keyframes, stretches: _Stretches) -> Generator[PyavFrame]:
-        """Each keyframe, and everything before it where a boundary may hide; all of the last stretch."""
+    def _chosen(self, keyframes: KeyframeDecoder, stretches: StretchDecoder) -> Generator[PyavFrame]:
+        """Each keyframe, and what is before it where a boundary may hide; the very last frame."""
         keys, longest = self._index.keyframes, self._index.longest_gop
+        seen: dict[int, PyavFrame] = {}
         before: PyavFrame | None = None
         for number, key in enumerate(keys):
-            picture = keyframes.picture(key)
-            if before is not None and key.index <= before.index:
-                continue
-            frame = None if picture is None else self._frame(key.index, picture)
+            glances, seen = seen, self._pictures(key, keyframes)
+            frame = seen.get(key.pts)
             if before is None:
                 if frame is None:
                     raise DecodeError(f"{printable(self._path)}: its first keyframe cannot be decoded")
@@ -137,31 +140,82 @@ class KeyframeReader:
                 yield before
                 continue
             opened = keys[number - 1]
-            if opened.hidden_index is not None:
-                before = yield from self._all_frames(
-                    before, opened, self._index.time_of(opened.hidden_index) + HIDDEN_TAIL_SECONDS, stretches
-                )
+            before = yield from self._suspected(before, opened, glances, stretches)
             if before.index >= key.index:
                 continue
-            if frame is not None and self._may_step(before, frame, key.index - opened.index < longest):
-                before = frame
-                yield before
-            else:
+            if frame is None or not self._may_step(before, frame, key.index - opened.index < longest):
                 until = self._index.time_of(key.index) + TAIL_SECONDS
                 before = yield from self._all_frames(before, opened, until, stretches, frame)
-                if frame is not None and before.index < key.index:
-                    before = frame
-                    yield before
+            if frame is not None and before.index < key.index:
+                before = frame
+                yield before
         assert before is not None, "an index has keyframes"
-        for index, each in stretches.frames_after(before.index, keys[-1]):
-            yield self._frame(index, each)
+        before = yield from self._suspected(before, keys[-1], seen, stretches)
+        last = len(self._index.pts) - 1
+        yield from self._way(before, keys[-1], last - LEAD, self._index.end, stretches)
+
+    def _pictures(self, key: Keyframe, keyframes: KeyframeDecoder) -> dict[int, PyavFrame]:
+        """By timestamp, the keyframe and the glances at what is suspected behind it."""
+        pictures = keyframes.pictures(key)
+        places = [(key.index, key.pts), *((suspect.index, suspect.pts) for suspect in key.suspects)]
+        return {pts: self._frame(index, pictures[pts]) for index, pts in places if pts in pictures}
+
+    def _suspected(
+        self, before: PyavFrame, opened: Keyframe, glances: dict[int, PyavFrame], stretches: StretchDecoder
+    ) -> Generator[PyavFrame, None, PyavFrame]:
+        """What is to be seen of the packets suspected behind a keyframe; returns the last frame of it."""
+        for suspect in opened.suspects:
+            if suspect.index <= before.index:
+                continue
+            glance = glances.get(suspect.pts)
+            kind = "unclear" if glance is None else self._judge(before.planes, glance.planes)
+            if kind == "same":
+                continue
+            if glance is not None and kind == "new" and suspect.is_intra and self._index.keyint is not None:
+                before = glance  # x264 makes such a picture of a new scene, and of no flash
+                yield before
+                continue
+            until = self._index.time_of(suspect.index) + HIDDEN_TAIL_SECONDS
+            before = yield from self._way(before, opened, suspect.index - LEAD, until, stretches)
+        return before
+
+    def _way(
+        self,
+        before: PyavFrame,
+        opened: Keyframe,
+        all_from: int,
+        until: Fraction,
+        stretches: StretchDecoder,
+    ) -> Generator[PyavFrame, None, PyavFrame]:
+        """All frames from `all_from` to the first at or after `until`, and few or none on the way to it.
+
+        Where the pictures on the way do not stay alike for `DRIFT_SECONDS`, all of them from there on.
+        Returns the last one.
+        """
+        newest = before
+        for place, each in stretches.frames_after(before.index, opened, all_from):
+            frame = self._frame(place, each)
+            if before.index < all_from and self._judge(before.planes, frame.planes) != "same":
+                is_slow = newest.time - before.time >= DRIFT_SECONDS
+                if is_slow:
+                    before = newest
+                    yield before
+                if not is_slow or self._judge(newest.planes, frame.planes) != "same":
+                    return (yield from self._all_frames(before, opened, until, stretches))
+            newest = frame
+            if place >= all_from:
+                before = frame
+                yield before
+                if before.time >= until:
+                    break
+        return before
 
     def _all_frames(
         self,
         before: PyavFrame,
         opened: Keyframe,
         until: Fraction,
-        stretches: _Stretches,
+        stretches: StretchDecoder,
         ahead: PyavFrame | None = None,
     ) -> Generator[PyavFrame, None, PyavFrame]:
         """All frames behind `before` up to the first at or after `until`; returns the last one.
@@ -196,74 +250,3 @@ class KeyframeReader:
 
     def _open(self) -> OpenVideo:
         return open_video(self._path, num_threads=1, max_pixels=self._settings.max_pixels)
-
-
-class _Keyframes:
-    """Decodes single keyframes, each as after a seek: what lies between is not even read."""
-
-    def __init__(self, video: OpenVideo) -> None:
-        self._video = video
-
-    def picture(self, key: Keyframe) -> VideoFrame | None:
-        """The keyframe's picture; None when it cannot be had."""
-        context, stream = self._video.stream.codec_context, self._video.stream
-        try:
-            self._video.container.seek(key.pts, stream=stream)
-            packets: Any = self._video.container.demux(stream)
-            try:
-                packet = next(packet for packet in packets if packet.size and packet.is_keyframe)
-            finally:
-                packets.close()
-            if packet.pts != key.pts:
-                return None
-            frames = context.decode(packet) or context.decode(None)
-            context.flush_buffers()
-        except (StopIteration, *AV_ERRORS):
-            return None
-        frame = next((frame for frame in frames if frame.pts == key.pts), None)
-        return None if frame is None or frame.is_corrupt else frame
-
-    def close(self) -> None:
-        self._video.container.close()
-
-
-class _Stretches:
-    """Decodes on from a keyframe, all frames; one stretch goes on where the one before it ended."""
-
-    def __init__(self, video: OpenVideo, index: PacketIndex, damage: Damage) -> None:
-        self._video = video
-        self._index = index
-        self._damage = damage
-        self._frames = decode_frames(video, damage)
-        self._at = -1  # the index of the frame given last
-        self._is_wound = False
-
-    def frames_after(self, index: int, key: Keyframe) -> Generator[tuple[int, VideoFrame]]:
-        """(index, frame) of all frames behind `index`; `key` is the keyframe to begin at."""
-        if not self._is_wound or self._at != index:
-            self._wind(key)
-        for frame in self._frames:
-            place = None if frame.pts is None else self._index.index_of(frame.pts)
-            if place is None:
-                # Leading pictures of an open GOP may come out after a seek; nothing else is unannounced.
-                if frame.pts is not None and frame.pts < key.pts:
-                    continue
-                raise DecodeError(
-                    "its frames are not those its packets announce",
-                    hint="Scan it in full: --set scenes.scan=full.",
-                )
-            if place > index:
-                index = self._at = place
-                self._damage.note_frame(self._index.time_of(place), is_corrupt=frame.is_corrupt)
-                yield place, frame
-
-    def _wind(self, key: Keyframe) -> None:
-        self._frames.close()
-        self._video.container.seek(key.pts, stream=self._video.stream)
-        self._video.stream.codec_context.flush_buffers()
-        self._frames = decode_frames(self._video, self._damage)
-        self._is_wound = True
-
-    def close(self) -> None:
-        self._frames.close()
-        self._video.container.close()
