@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,10 @@ from corridor_cli.media.container import AV_ERRORS, OpenVideo
 from corridor_cli.media.damage import Damage
 from corridor_cli.media.decoding import decode_frames
 from corridor_cli.media.packet_index import Keyframe, PacketIndex
+from corridor_cli.media.suspects import Suspect
+
+# The first packets around a quiet one are there for others to refer to.
+NUM_REFERRED_TO = 5
 
 
 class KeyframeDecoder:
@@ -26,14 +31,15 @@ class KeyframeDecoder:
         self._can_glance = video.stream.codec_context.name == "h264"
 
     def pictures(self, key: Keyframe) -> dict[int, VideoFrame]:
-        """By timestamp: the keyframe's picture, and for each of its suspects a glance. None is promised.
+        """By timestamp: the keyframe's picture, and glances at its suspects and what is around them. None is
+        promised.
 
         A glance is what the packet gives when it is decoded as though it followed the keyframe: where it
         refers to what lies between, it shows the keyframe instead; an intra picture is exact.
         """
         container, context = self._video.container, self._video.stream.codec_context
         suspects = key.suspects if self._can_glance else ()
-        wanted = {pts for suspect in suspects for pts in (*suspect.leading, suspect.pts)}
+        found: dict[int, VideoFrame] = {}
         try:
             container.seek(key.pts, stream=self._video.stream)
             packets: Any = container.demux(self._video.stream)
@@ -42,26 +48,35 @@ class KeyframeDecoder:
                 if packet.pts != key.pts:
                     return {}
                 frames = context.decode(packet)
-                if wanted:
-                    frames += self._glances(packets, wanted)
+                if suspects:
+                    frames += self._glances(packets, suspects)
             finally:
                 packets.close()
-            if wanted or not frames:
+            if suspects or not frames:
                 frames += context.decode(None)
             context.flush_buffers()
+            found = {frame.pts: frame for frame in frames if frame.pts is not None and not frame.is_corrupt}
         except (StopIteration, *AV_ERRORS):
-            return {} if not wanted else self.pictures(replace(key, suspects=()))
-        return {frame.pts: frame for frame in frames if frame.pts is not None and not frame.is_corrupt}
+            found = {}
+        # Gaps confuse a decoder's order; a picture it holds too late is dropped.
+        return self.pictures(replace(key, suspects=())) if suspects and key.pts not in found else found
 
-    def _glances(self, packets: Any, wanted: set[int]) -> list[VideoFrame]:
+    def _glances(self, packets: Any, suspects: tuple[Suspect, ...]) -> list[VideoFrame]:
+        """The frames that come out of these packets."""
+        context = self._video.stream.codec_context
+        first = {pts for suspect in suspects for pts in suspect.around[:NUM_REFERRED_TO]}
+        missing = first | {pts for suspect in suspects for pts in (*suspect.around, suspect.pts)}
         frames: list[VideoFrame] = []
-        missing = set(wanted)
         for packet in packets:
             if packet.pts in missing:
-                frames += self._video.stream.codec_context.decode(packet)
                 missing.remove(packet.pts)
+                context.skip_frame = "NONREF" if packet.pts in first else "DEFAULT"
+                # One that refers to too much of what is missing may be refused.
+                with suppress(*AV_ERRORS):
+                    frames += context.decode(packet)
             if not missing:
                 break
+        context.skip_frame = "DEFAULT"
         return frames
 
     def close(self) -> None:

@@ -24,6 +24,7 @@ from corridor_cli.media.damage import Damage
 from corridor_cli.media.keyframe_decoding import KeyframeDecoder, StretchDecoder
 from corridor_cli.media.packet_index import Keyframe, PacketIndex, index_packets
 from corridor_cli.media.picture import Converter, PyavFrame
+from corridor_cli.media.suspects import Suspect
 from corridor_cli.printable import printable
 from corridor_cli.records import ReaderChoice, ScanFrame
 from corridor_cli.settings import DecodeSettings
@@ -39,8 +40,6 @@ TAIL_SECONDS = Fraction(1, 2)
 HIDDEN_TAIL_SECONDS = Fraction(3, 10)
 # And so many frames before it: B-frames that are shown before a picture and come after it in the file.
 LEAD = 8
-# Pictures on the way to a suspected one may become different as fast as in a slow pan, not as in a dissolve.
-DRIFT_SECONDS = 1
 
 
 def by_keyframes(
@@ -57,6 +56,16 @@ def by_keyframes(
         return full
     full.close()
     return KeyframeReader(path, settings, full, index, judge)
+
+
+class _Frame(PyavFrame):
+    """A `SparseFrame`."""
+
+    __slots__ = ("scene_start",)
+
+    def __init__(self, index: int, time: Fraction, picture: VideoFrame, converter: Converter) -> None:
+        super().__init__(index, time, picture, converter)
+        self.scene_start: tuple[int, Fraction] | None = None
 
 
 class KeyframeReader:
@@ -78,7 +87,7 @@ class KeyframeReader:
         self._index = index
         self._judge = judge
         self._converter = Converter(full.info.sample_aspect_ratio)
-        self._active: list[Generator[PyavFrame]] = []
+        self._active: list[Generator[_Frame]] = []
 
     def read_frames(self) -> Iterator[ScanFrame]:
         """Some frames in presentation order, the first and the last among them. See `Reader`."""
@@ -102,7 +111,7 @@ class KeyframeReader:
             self._active.pop().close()
         self._full.close()
 
-    def _scan(self) -> Generator[PyavFrame]:
+    def _scan(self) -> Generator[_Frame]:
         damage = Damage()
         with (
             closing(KeyframeDecoder(self._open())) as keyframes,
@@ -125,11 +134,11 @@ class KeyframeReader:
             )
         self.end, self.is_variable_frame_rate = self._index.end, self._index.is_variable_frame_rate
 
-    def _chosen(self, keyframes: KeyframeDecoder, stretches: StretchDecoder) -> Generator[PyavFrame]:
+    def _chosen(self, keyframes: KeyframeDecoder, stretches: StretchDecoder) -> Generator[_Frame]:
         """Each keyframe, and what is before it where a boundary may hide; the very last frame."""
         keys, longest = self._index.keyframes, self._index.longest_gop
-        seen: dict[int, PyavFrame] = {}
-        before: PyavFrame | None = None
+        seen: dict[int, _Frame] = {}
+        before: _Frame | None = None
         for number, key in enumerate(keys):
             glances, seen = seen, self._pictures(key, keyframes)
             frame = seen.get(key.pts)
@@ -140,7 +149,7 @@ class KeyframeReader:
                 yield before
                 continue
             opened = keys[number - 1]
-            before = yield from self._suspected(before, opened, glances, stretches)
+            before = yield from self._suspected(before, opened, glances, stretches, frame)
             if before.index >= key.index:
                 continue
             if frame is None or not self._may_step(before, frame, key.index - opened.index < longest):
@@ -151,19 +160,30 @@ class KeyframeReader:
                 yield before
         assert before is not None, "an index has keyframes"
         before = yield from self._suspected(before, keys[-1], seen, stretches)
-        last = len(self._index.pts) - 1
-        yield from self._way(before, keys[-1], last - LEAD, self._index.end, stretches)
+        all_from = len(self._index.pts) - LEAD if self.info.video_codec == "h264" else before.index + 1
+        yield from self._way(before, keys[-1], all_from, self._index.end, stretches)
 
-    def _pictures(self, key: Keyframe, keyframes: KeyframeDecoder) -> dict[int, PyavFrame]:
+    def _pictures(self, key: Keyframe, keyframes: KeyframeDecoder) -> dict[int, _Frame]:
         """By timestamp, the keyframe and the glances at what is suspected behind it."""
-        pictures = keyframes.pictures(key)
-        places = [(key.index, key.pts), *((suspect.index, suspect.pts) for suspect in key.suspects)]
-        return {pts: self._frame(index, pictures[pts]) for index, pts in places if pts in pictures}
+        frames = {}
+        for pts, picture in keyframes.pictures(key).items():
+            index = self._index.index_of(pts)
+            if index is not None:
+                frames[pts] = self._frame(index, picture)
+        return frames
 
     def _suspected(
-        self, before: PyavFrame, opened: Keyframe, glances: dict[int, PyavFrame], stretches: StretchDecoder
-    ) -> Generator[PyavFrame, None, PyavFrame]:
-        """What is to be seen of the packets suspected behind a keyframe; returns the last frame of it."""
+        self,
+        before: _Frame,
+        opened: Keyframe,
+        glances: dict[int, _Frame],
+        stretches: StretchDecoder,
+        ahead: _Frame | None = None,
+    ) -> Generator[_Frame, None, _Frame]:
+        """What is to be seen of the packets suspected behind a keyframe; returns the last frame of it.
+
+        That is `ahead`, the next keyframe, where it belongs to a scene of which nothing else need be seen.
+        """
         for suspect in opened.suspects:
             if suspect.index <= before.index:
                 continue
@@ -175,34 +195,47 @@ class KeyframeReader:
                 before = glance  # x264 makes such a picture of a new scene, and of no flash
                 yield before
                 continue
+            if glance is not None and kind == "new" and ahead is not None and suspect is opened.suspects[-1]:
+                ahead.scene_start = self._start_shown(before, suspect, glances, ahead)
+                if ahead.scene_start is not None:
+                    yield ahead
+                    return ahead
             until = self._index.time_of(suspect.index) + HIDDEN_TAIL_SECONDS
-            before = yield from self._way(before, opened, suspect.index - LEAD, until, stretches)
+            all_from = before.index + 1 if glance is None else suspect.index - LEAD
+            before = yield from self._way(before, opened, all_from, until, stretches)
         return before
+
+    def _start_shown(
+        self, before: _Frame, suspect: Suspect, glances: dict[int, _Frame], ahead: _Frame
+    ) -> tuple[int, Fraction] | None:
+        """Where the scene of the next keyframe begins, by glances: from there on they are like it, and before
+        like the last scene."""
+        shown = sorted(
+            (glances[pts] for pts in (*suspect.around, suspect.pts) if pts in glances), key=lambda f: f.index
+        )
+        is_ahead = [self._judge(each.planes, ahead.planes) == "same" for each in shown]
+        first = is_ahead.index(True) if True in is_ahead else 0
+        if not first or not all(is_ahead[first:]) or shown[first].index != shown[first - 1].index + 1:
+            return None
+        if any(self._judge(before.planes, each.planes) == "new" for each in shown[:first]):
+            return None
+        return shown[first].index, shown[first].time
 
     def _way(
         self,
-        before: PyavFrame,
+        before: _Frame,
         opened: Keyframe,
         all_from: int,
         until: Fraction,
         stretches: StretchDecoder,
-    ) -> Generator[PyavFrame, None, PyavFrame]:
-        """All frames from `all_from` to the first at or after `until`, and few or none on the way to it.
-
-        Where the pictures on the way do not stay alike for `DRIFT_SECONDS`, all of them from there on.
-        Returns the last one.
+    ) -> Generator[_Frame, None, _Frame]:
+        """All frames from `all_from` to the first at or after `until`, and those on the way to it only where
+        they do not stay like `before`. Returns the last one.
         """
-        newest = before
         for place, each in stretches.frames_after(before.index, opened, all_from):
             frame = self._frame(place, each)
             if before.index < all_from and self._judge(before.planes, frame.planes) != "same":
-                is_slow = newest.time - before.time >= DRIFT_SECONDS
-                if is_slow:
-                    before = newest
-                    yield before
-                if not is_slow or self._judge(newest.planes, frame.planes) != "same":
-                    return (yield from self._all_frames(before, opened, until, stretches))
-            newest = frame
+                return (yield from self._all_frames(before, opened, until, stretches))
             if place >= all_from:
                 before = frame
                 yield before
@@ -212,12 +245,12 @@ class KeyframeReader:
 
     def _all_frames(
         self,
-        before: PyavFrame,
+        before: _Frame,
         opened: Keyframe,
         until: Fraction,
         stretches: StretchDecoder,
-        ahead: PyavFrame | None = None,
-    ) -> Generator[PyavFrame, None, PyavFrame]:
+        ahead: _Frame | None = None,
+    ) -> Generator[_Frame, None, _Frame]:
         """All frames behind `before` up to the first at or after `until`; returns the last one.
 
         Fewer where they have become like `ahead`, the keyframe after them, and stay so for `TAIL_SECONDS`:
@@ -237,14 +270,14 @@ class KeyframeReader:
                 break
         return before
 
-    def _may_step(self, before: PyavFrame, frame: PyavFrame, is_early: bool) -> bool:
+    def _may_step(self, before: _Frame, frame: _Frame, is_early: bool) -> bool:
         """Whether nothing between two frames need be seen: they are alike, or the second, a keyframe set
         before its time, opens a scene."""
         kind = self._judge(before.planes, frame.planes)
         return kind == "same" or (kind == "new" and is_early)
 
-    def _frame(self, index: int, picture: VideoFrame) -> PyavFrame:
-        frame = PyavFrame(index, self._index.time_of(index), picture, self._converter)
+    def _frame(self, index: int, picture: VideoFrame) -> _Frame:
+        frame = _Frame(index, self._index.time_of(index), picture, self._converter)
         _ = frame.planes  # made here, in the thread that also compares them: swscale's set-up is shared
         return frame
 

@@ -30,8 +30,10 @@ NUM_LARGEST = 4
 QUIET_SHARE = 0.1
 NUM_QUIET = 8
 NUM_LOUD = 4
-# The picture that later ones repeat may lie so many packets before the first quiet one.
-NUM_LEADING = 5
+# So many packets before the first quiet one hold the picture that later ones repeat, and what the B-frames
+# around it refer to; B-frames that are shown before a quiet one follow it.
+NUM_LEADING = 10
+NUM_FOLLOWING = 3
 
 _SLICE, _IDR_SLICE = 1, 5
 _I_SLICE = 2
@@ -41,13 +43,13 @@ _I_SLICE = 2
 class Suspect:
     """A packet at which a scene may begin. `is_intra`: it needs no other one to be decoded exactly.
 
-    `leading` are the timestamps of packets before it that may hold what it repeats.
+    `around` are the timestamps of a quiet packet's neighbours in the file, among which the change must be.
     """
 
     index: int
     pts: int
     is_intra: bool
-    leading: tuple[int, ...] = ()
+    around: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -60,9 +62,8 @@ class Gop:
     pts: int
     size: int
     length_bytes: int | None
-    _largest: list[tuple[int, int, bool]] = field(
-        default_factory=list
-    )  # (size, pts, is_intra), largest first
+    # (size, pts, is_intra), the largest first
+    _largest: list[tuple[int, int, bool]] = field(default_factory=list)
     _loud: int = 0
     _num_loud: int = 0
     _recent: list[int] = field(default_factory=list)
@@ -84,8 +85,8 @@ class Gop:
         else:
             self._num_quiet += 1
             if self._num_quiet == NUM_QUIET:
-                *leading, first = self._recent[: NUM_LEADING + 1]
-                self._quiet_from[first] = tuple(leading)
+                leading, run = self._recent[:-NUM_QUIET], self._recent[-NUM_QUIET:]
+                self._quiet_from[run[0]] = (*leading, *run[1 : NUM_FOLLOWING + 1])
 
     def suspects(self, next_size: int, time_base: Fraction, pts: array[int]) -> tuple[Suspect, ...]:
         """Ascending. `next_size` is that of the next keyframe's packet; `pts` has all frames, ascending."""
