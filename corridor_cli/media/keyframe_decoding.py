@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 from av.packet import Packet
@@ -30,8 +29,8 @@ class KeyframeDecoder:
         # refuse, and AV1 carries its probabilities from picture to picture.
         self._can_glance = video.stream.codec_context.name == "h264"
 
-    def pictures(self, key: Keyframe) -> dict[int, VideoFrame]:
-        """By timestamp: the keyframe's picture, and glances at its suspects and what is around them. None is
+    def pictures(self, key: Keyframe) -> Generator[VideoFrame]:
+        """The keyframe's picture, and glances at its suspects and what is around them, in any order. None is
         promised.
 
         A glance is what the packet gives when it is decoded as though it followed the keyframe: where it
@@ -39,45 +38,37 @@ class KeyframeDecoder:
         """
         container, context = self._video.container, self._video.stream.codec_context
         suspects = key.suspects if self._can_glance else ()
-        found: dict[int, VideoFrame] = {}
-        try:
+        with suppress(StopIteration, *AV_ERRORS):
             container.seek(key.pts, stream=self._video.stream)
             packets: Any = container.demux(self._video.stream)
             try:
                 packet = next(packet for packet in packets if packet.size and packet.is_keyframe)
                 if packet.pts != key.pts:
-                    return {}
+                    return
                 frames = context.decode(packet)
+                yield from frames
                 if suspects:
-                    frames += self._glances(packets, suspects)
+                    yield from self._glances(packets, suspects)
             finally:
                 packets.close()
             if suspects or not frames:
-                frames += context.decode(None)
+                yield from context.decode(None)
             context.flush_buffers()
-            found = {frame.pts: frame for frame in frames if frame.pts is not None and not frame.is_corrupt}
-        except (StopIteration, *AV_ERRORS):
-            found = {}
-        # Gaps confuse a decoder's order; a picture it holds too late is dropped.
-        return self.pictures(replace(key, suspects=())) if suspects and key.pts not in found else found
 
-    def _glances(self, packets: Any, suspects: tuple[Suspect, ...]) -> list[VideoFrame]:
-        """The frames that come out of these packets."""
+    def _glances(self, packets: Any, suspects: tuple[Suspect, ...]) -> Generator[VideoFrame]:
         context = self._video.stream.codec_context
         first = {pts for suspect in suspects for pts in suspect.around[:NUM_REFERRED_TO]}
         missing = first | {pts for suspect in suspects for pts in (*suspect.around, suspect.pts)}
-        frames: list[VideoFrame] = []
         for packet in packets:
             if packet.pts in missing:
                 missing.remove(packet.pts)
                 context.skip_frame = "NONREF" if packet.pts in first else "DEFAULT"
                 # One that refers to too much of what is missing may be refused.
                 with suppress(*AV_ERRORS):
-                    frames += context.decode(packet)
+                    yield from context.decode(packet)
             if not missing:
                 break
         context.skip_frame = "DEFAULT"
-        return frames
 
     def close(self) -> None:
         """Close the file. Safe to call twice."""

@@ -8,6 +8,7 @@ change over a step as a cut at exactly that keyframe (`scenes/sparse.py`).
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -21,18 +22,18 @@ from corridor_cli.errors import DecodeError
 from corridor_cli.media.base import Reader
 from corridor_cli.media.container import OpenVideo, open_video
 from corridor_cli.media.damage import Damage
+from corridor_cli.media.glances import Seen, SeenFrame, is_lost, start_shown
 from corridor_cli.media.keyframe_decoding import KeyframeDecoder, StretchDecoder
 from corridor_cli.media.packet_index import Keyframe, PacketIndex, index_packets
-from corridor_cli.media.picture import Converter, PyavFrame
+from corridor_cli.media.picture import Converter
 from corridor_cli.media.suspects import Suspect
 from corridor_cli.printable import printable
 from corridor_cli.records import ReaderChoice, ScanFrame
 from corridor_cli.settings import DecodeSettings
 
 if TYPE_CHECKING:
-    from corridor_cli.records import Pixels, StepKind
-
-    Judge = Callable[[Pixels, Pixels], StepKind]
+    from corridor_cli.media.glances import Judge
+    from corridor_cli.records import Pixels
 
 # Decoded on behind a keyframe that ends a stretch: a cut is judged by what follows it, a fade goes on.
 TAIL_SECONDS = Fraction(1, 2)
@@ -58,16 +59,6 @@ def by_keyframes(
     return KeyframeReader(path, settings, full, index, judge)
 
 
-class _Frame(PyavFrame):
-    """A `SparseFrame`."""
-
-    __slots__ = ("scene_start",)
-
-    def __init__(self, index: int, time: Fraction, picture: VideoFrame, converter: Converter) -> None:
-        super().__init__(index, time, picture, converter)
-        self.scene_start: tuple[int, Fraction] | None = None
-
-
 class KeyframeReader:
     """A `Reader` whose scan leaves frames out; known frames are read as by the reader it stands for."""
 
@@ -87,7 +78,7 @@ class KeyframeReader:
         self._index = index
         self._judge = judge
         self._converter = Converter(full.info.sample_aspect_ratio)
-        self._active: list[Generator[_Frame]] = []
+        self._active: list[Generator[SeenFrame]] = []
 
     def read_frames(self) -> Iterator[ScanFrame]:
         """Some frames in presentation order, the first and the last among them. See `Reader`."""
@@ -111,7 +102,7 @@ class KeyframeReader:
             self._active.pop().close()
         self._full.close()
 
-    def _scan(self) -> Generator[_Frame]:
+    def _scan(self) -> Generator[SeenFrame]:
         damage = Damage()
         with (
             closing(KeyframeDecoder(self._open())) as keyframes,
@@ -134,14 +125,14 @@ class KeyframeReader:
             )
         self.end, self.is_variable_frame_rate = self._index.end, self._index.is_variable_frame_rate
 
-    def _chosen(self, keyframes: KeyframeDecoder, stretches: StretchDecoder) -> Generator[_Frame]:
+    def _chosen(self, keyframes: KeyframeDecoder, stretches: StretchDecoder) -> Generator[SeenFrame]:
         """Each keyframe, and what is before it where a boundary may hide; the very last frame."""
         keys, longest = self._index.keyframes, self._index.longest_gop
-        seen: dict[int, _Frame] = {}
-        before: _Frame | None = None
+        seen = Seen()
+        before: SeenFrame | None = None
         for number, key in enumerate(keys):
-            glances, seen = seen, self._pictures(key, keyframes)
-            frame = seen.get(key.pts)
+            glances, seen = seen, self._seen(key, keyframes)
+            frame = seen.frames.get(key.index)
             if before is None:
                 if frame is None:
                     raise DecodeError(f"{printable(self._path)}: its first keyframe cannot be decoded")
@@ -163,23 +154,29 @@ class KeyframeReader:
         all_from = len(self._index.pts) - LEAD if self.info.video_codec == "h264" else before.index + 1
         yield from self._way(before, keys[-1], all_from, self._index.end, stretches)
 
-    def _pictures(self, key: Keyframe, keyframes: KeyframeDecoder) -> dict[int, _Frame]:
-        """By timestamp, the keyframe and the glances at what is suspected behind it."""
-        frames = {}
-        for pts, picture in keyframes.pictures(key).items():
-            index = self._index.index_of(pts)
-            if index is not None:
-                frames[pts] = self._frame(index, picture)
-        return frames
+    def _seen(self, key: Keyframe, keyframes: KeyframeDecoder) -> Seen:
+        """A keyframe, and the glances at what is suspected behind it."""
+        seen = Seen()
+        exact = {key.pts, *(suspect.pts for suspect in key.suspects if suspect.is_intra)}
+        for picture in keyframes.pictures(key):
+            index = None if picture.pts is None else self._index.index_of(picture.pts)
+            if index is None or picture.is_corrupt:
+                continue
+            frame = self._frame(index, picture)
+            seen.planes[index] = frame.planes
+            if picture.pts in exact:
+                seen.frames[index] = frame
+        # Gaps confuse a decoder's order, and a picture it holds too late is dropped.
+        return self._seen(replace(key, suspects=()), keyframes) if is_lost(key, seen) else seen
 
     def _suspected(
         self,
-        before: _Frame,
+        before: SeenFrame,
         opened: Keyframe,
-        glances: dict[int, _Frame],
+        glances: Seen,
         stretches: StretchDecoder,
-        ahead: _Frame | None = None,
-    ) -> Generator[_Frame, None, _Frame]:
+        ahead: SeenFrame | None = None,
+    ) -> Generator[SeenFrame, None, SeenFrame]:
         """What is to be seen of the packets suspected behind a keyframe; returns the last frame of it.
 
         That is `ahead`, the next keyframe, where it belongs to a scene of which nothing else need be seen.
@@ -187,17 +184,19 @@ class KeyframeReader:
         for suspect in opened.suspects:
             if suspect.index <= before.index:
                 continue
-            glance = glances.get(suspect.pts)
-            kind = "unclear" if glance is None else self._judge(before.planes, glance.planes)
+            glance = glances.planes.get(suspect.index)
+            kind = "unclear" if glance is None else self._judge(before.planes, glance)
             if kind == "same":
                 continue
-            if glance is not None and kind == "new" and suspect.is_intra and self._index.keyint is not None:
-                before = glance  # x264 makes such a picture of a new scene, and of no flash
+            exact = glances.frames.get(suspect.index)
+            if exact is not None and kind == "new" and self._index.keyint is not None:
+                before = exact  # x264 makes such a picture of a new scene, and of no flash
                 yield before
                 continue
-            if glance is not None and kind == "new" and ahead is not None and suspect is opened.suspects[-1]:
-                ahead.scene_start = self._start_shown(before, suspect, glances, ahead)
-                if ahead.scene_start is not None:
+            if kind == "new" and ahead is not None and suspect is opened.suspects[-1]:
+                start = start_shown(before.planes, self._around(suspect, glances), ahead.planes, self._judge)
+                if start is not None:
+                    ahead.scene_start = start, self._index.time_of(start)
                     yield ahead
                     return ahead
             until = self._index.time_of(suspect.index) + HIDDEN_TAIL_SECONDS
@@ -205,30 +204,18 @@ class KeyframeReader:
             before = yield from self._way(before, opened, all_from, until, stretches)
         return before
 
-    def _start_shown(
-        self, before: _Frame, suspect: Suspect, glances: dict[int, _Frame], ahead: _Frame
-    ) -> tuple[int, Fraction] | None:
-        """Where the scene of the next keyframe begins, by glances: from there on they are like it, and before
-        like the last scene."""
-        shown = sorted(
-            (glances[pts] for pts in (*suspect.around, suspect.pts) if pts in glances), key=lambda f: f.index
-        )
-        is_ahead = [self._judge(each.planes, ahead.planes) == "same" for each in shown]
-        first = is_ahead.index(True) if True in is_ahead else 0
-        if not first or not all(is_ahead[first:]) or shown[first].index != shown[first - 1].index + 1:
-            return None
-        if any(self._judge(before.planes, each.planes) == "new" for each in shown[:first]):
-            return None
-        return shown[first].index, shown[first].time
+    def _around(self, suspect: Suspect, glances: Seen) -> dict[int, Pixels]:
+        places = sorted(bisect_left(self._index.pts, pts) for pts in (*suspect.around, suspect.pts))
+        return {place: glances.planes[place] for place in places if place in glances.planes}
 
     def _way(
         self,
-        before: _Frame,
+        before: SeenFrame,
         opened: Keyframe,
         all_from: int,
         until: Fraction,
         stretches: StretchDecoder,
-    ) -> Generator[_Frame, None, _Frame]:
+    ) -> Generator[SeenFrame, None, SeenFrame]:
         """All frames from `all_from` to the first at or after `until`, and those on the way to it only where
         they do not stay like `before`. Returns the last one.
         """
@@ -245,12 +232,12 @@ class KeyframeReader:
 
     def _all_frames(
         self,
-        before: _Frame,
+        before: SeenFrame,
         opened: Keyframe,
         until: Fraction,
         stretches: StretchDecoder,
-        ahead: _Frame | None = None,
-    ) -> Generator[_Frame, None, _Frame]:
+        ahead: SeenFrame | None = None,
+    ) -> Generator[SeenFrame, None, SeenFrame]:
         """All frames behind `before` up to the first at or after `until`; returns the last one.
 
         Fewer where they have become like `ahead`, the keyframe after them, and stay so for `TAIL_SECONDS`:
@@ -270,14 +257,14 @@ class KeyframeReader:
                 break
         return before
 
-    def _may_step(self, before: _Frame, frame: _Frame, is_early: bool) -> bool:
+    def _may_step(self, before: SeenFrame, frame: SeenFrame, is_early: bool) -> bool:
         """Whether nothing between two frames need be seen: they are alike, or the second, a keyframe set
         before its time, opens a scene."""
         kind = self._judge(before.planes, frame.planes)
         return kind == "same" or (kind == "new" and is_early)
 
-    def _frame(self, index: int, picture: VideoFrame) -> _Frame:
-        frame = _Frame(index, self._index.time_of(index), picture, self._converter)
+    def _frame(self, index: int, picture: VideoFrame) -> SeenFrame:
+        frame = SeenFrame(index, self._index.time_of(index), picture, self._converter)
         _ = frame.planes  # made here, in the thread that also compares them: swscale's set-up is shared
         return frame
 

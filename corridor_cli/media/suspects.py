@@ -34,6 +34,8 @@ NUM_LOUD = 4
 # around it refer to; B-frames that are shown before a quiet one follow it.
 NUM_LEADING = 10
 NUM_FOLLOWING = 3
+# Of recorded screens, which move now and then, the last ones in a stretch will do.
+MAX_QUIET_RUNS = 2
 
 _SLICE, _IDR_SLICE = 1, 5
 _I_SLICE = 2
@@ -86,6 +88,8 @@ class Gop:
             self._num_quiet += 1
             if self._num_quiet == NUM_QUIET:
                 leading, run = self._recent[:-NUM_QUIET], self._recent[-NUM_QUIET:]
+                if len(self._quiet_from) == MAX_QUIET_RUNS:
+                    del self._quiet_from[next(iter(self._quiet_from))]
                 self._quiet_from[run[0]] = (*leading, *run[1 : NUM_FOLLOWING + 1])
 
     def suspects(self, next_size: int, time_base: Fraction, pts: array[int]) -> tuple[Suspect, ...]:
