@@ -80,7 +80,12 @@ class Gop:
             is_intra = self.length_bytes is not None and is_intra_only(memoryview(packet), self.length_bytes)
             self._largest = sorted([*self._largest, (size, pts, is_intra)], reverse=True)[:NUM_LARGEST]
         self._recent = [*self._recent, pts][-NUM_LEADING - NUM_QUIET :]
-        if self._num_loud < NUM_LOUD or size * self._num_loud >= QUIET_SHARE * self._loud:
+        # Of other codecs nothing is glanced at, and a run of quiet packets would have to be decoded to.
+        if (
+            self.length_bytes is None
+            or self._num_loud < NUM_LOUD
+            or size * self._num_loud >= QUIET_SHARE * self._loud
+        ):
             self._loud += size
             self._num_loud += 1
             self._num_quiet = 0
