@@ -124,6 +124,8 @@ class StretchDecoder:
         self._is_wound = True
 
     def _choose(self, packet: Packet[Any]) -> None:
+        if self._video.stream.codec_context.name != "h264":
+            return  # dav1d would go by the first packet for good
         is_passed = packet.pts is not None and packet.pts < self._all_from
         self._video.stream.codec_context.skip_frame = "NONREF" if is_passed else "DEFAULT"
 
