@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -25,11 +25,18 @@ NEAR_SECONDS = 1
 SEEK_MARGINS_SECONDS = (0, 2, 10)
 
 
-def decode_frames(video: OpenVideo, damage: Damage) -> Generator[VideoFrame]:
-    """Frames of the stream from where the file stands; bad packets are skipped and counted."""
+def decode_frames(
+    video: OpenVideo, damage: Damage, before_each: Callable[[Packet[Any]], None] | None = None
+) -> Generator[VideoFrame]:
+    """Frames of the stream from where the file stands; bad packets are skipped and counted.
+
+    `before_each` is given each packet that is going to be decoded.
+    """
     stream = video.stream
     start = stream.start_time or 0
     for packet in demux_packets(video, damage):
+        if before_each is not None and packet is not None:
+            before_each(packet)
         try:
             frames = stream.codec_context.decode(packet)
         except AV_ERRORS as error:

@@ -8,35 +8,39 @@ change over a step as a cut at exactly that keyframe (`scenes/sparse.py`).
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from av.video.frame import VideoFrame
 
 from corridor_cli.errors import DecodeError
 from corridor_cli.media.base import Reader
-from corridor_cli.media.container import AV_ERRORS, OpenVideo, open_video
+from corridor_cli.media.container import OpenVideo, open_video
 from corridor_cli.media.damage import Damage
-from corridor_cli.media.decoding import decode_frames
+from corridor_cli.media.glances import Seen, SeenFrame, is_lost, start_shown
+from corridor_cli.media.keyframe_decoding import KeyframeDecoder, StretchDecoder
 from corridor_cli.media.packet_index import Keyframe, PacketIndex, index_packets
-from corridor_cli.media.picture import Converter, PyavFrame
+from corridor_cli.media.picture import Converter
+from corridor_cli.media.suspects import Suspect
 from corridor_cli.printable import printable
 from corridor_cli.records import ReaderChoice, ScanFrame
 from corridor_cli.settings import DecodeSettings
 
 if TYPE_CHECKING:
-    from corridor_cli.records import Pixels, StepKind
-
-    Judge = Callable[[Pixels, Pixels], StepKind]
+    from corridor_cli.media.glances import Judge
+    from corridor_cli.records import Pixels
 
 # Decoded on behind a keyframe that ends a stretch: a cut is judged by what follows it, a fade goes on.
 TAIL_SECONDS = Fraction(1, 2)
 # Behind a scene that begins between two keyframes: as long as a detector takes to tell a cut from a flash.
 HIDDEN_TAIL_SECONDS = Fraction(3, 10)
+# And so many frames before it: B-frames that are shown before a picture and come after it in the file.
+LEAD = 8
 
 
 def by_keyframes(
@@ -74,7 +78,7 @@ class KeyframeReader:
         self._index = index
         self._judge = judge
         self._converter = Converter(full.info.sample_aspect_ratio)
-        self._active: list[Generator[PyavFrame]] = []
+        self._active: list[Generator[SeenFrame]] = []
 
     def read_frames(self) -> Iterator[ScanFrame]:
         """Some frames in presentation order, the first and the last among them. See `Reader`."""
@@ -98,11 +102,11 @@ class KeyframeReader:
             self._active.pop().close()
         self._full.close()
 
-    def _scan(self) -> Generator[PyavFrame]:
+    def _scan(self) -> Generator[SeenFrame]:
         damage = Damage()
         with (
-            closing(_Keyframes(self._open())) as keyframes,
-            closing(_Stretches(self._open(), self._index, damage)) as stretches,
+            closing(KeyframeDecoder(self._open())) as keyframes,
+            closing(StretchDecoder(self._open(), self._index, damage)) as stretches,
         ):
             last = -1
             try:
@@ -121,15 +125,14 @@ class KeyframeReader:
             )
         self.end, self.is_variable_frame_rate = self._index.end, self._index.is_variable_frame_rate
 
-    def _chosen(self, keyframes: _Keyframes, stretches: _Stretches) -> Generator[PyavFrame]:
-        """Each keyframe, and everything before it where a boundary may hide; all of the last stretch."""
+    def _chosen(self, keyframes: KeyframeDecoder, stretches: StretchDecoder) -> Generator[SeenFrame]:
+        """Each keyframe, and what is before it where a boundary may hide; the very last frame."""
         keys, longest = self._index.keyframes, self._index.longest_gop
-        before: PyavFrame | None = None
+        seen = Seen()
+        before: SeenFrame | None = None
         for number, key in enumerate(keys):
-            picture = keyframes.picture(key)
-            if before is not None and key.index <= before.index:
-                continue
-            frame = None if picture is None else self._frame(key.index, picture)
+            glances, seen = seen, self._seen(key, keyframes)
+            frame = seen.frames.get(key.index)
             if before is None:
                 if frame is None:
                     raise DecodeError(f"{printable(self._path)}: its first keyframe cannot be decoded")
@@ -137,33 +140,104 @@ class KeyframeReader:
                 yield before
                 continue
             opened = keys[number - 1]
-            if opened.hidden_index is not None:
-                before = yield from self._all_frames(
-                    before, opened, self._index.time_of(opened.hidden_index) + HIDDEN_TAIL_SECONDS, stretches
-                )
+            before = yield from self._suspected(before, opened, glances, stretches, frame)
             if before.index >= key.index:
                 continue
-            if frame is not None and self._may_step(before, frame, key.index - opened.index < longest):
-                before = frame
-                yield before
-            else:
+            if frame is None or not self._may_step(before, frame, key.index - opened.index < longest):
                 until = self._index.time_of(key.index) + TAIL_SECONDS
                 before = yield from self._all_frames(before, opened, until, stretches, frame)
-                if frame is not None and before.index < key.index:
-                    before = frame
-                    yield before
+            if frame is not None and before.index < key.index:
+                before = frame
+                yield before
         assert before is not None, "an index has keyframes"
-        for index, each in stretches.frames_after(before.index, keys[-1]):
-            yield self._frame(index, each)
+        before = yield from self._suspected(before, keys[-1], seen, stretches)
+        all_from = len(self._index.pts) - LEAD if self.info.video_codec == "h264" else before.index + 1
+        yield from self._way(before, keys[-1], all_from, self._index.end, stretches)
+
+    def _seen(self, key: Keyframe, keyframes: KeyframeDecoder) -> Seen:
+        """A keyframe, and the glances at what is suspected behind it."""
+        seen = Seen()
+        exact = {key.pts, *(suspect.pts for suspect in key.suspects if suspect.is_intra)}
+        for picture in keyframes.pictures(key):
+            index = None if picture.pts is None else self._index.index_of(picture.pts)
+            if index is None or picture.is_corrupt:
+                continue
+            frame = self._frame(index, picture)
+            seen.planes[index] = frame.planes
+            if picture.pts in exact:
+                seen.frames[index] = frame
+        # Gaps confuse a decoder's order, and a picture it holds too late is dropped.
+        return self._seen(replace(key, suspects=()), keyframes) if is_lost(key, seen) else seen
+
+    def _suspected(
+        self,
+        before: SeenFrame,
+        opened: Keyframe,
+        glances: Seen,
+        stretches: StretchDecoder,
+        ahead: SeenFrame | None = None,
+    ) -> Generator[SeenFrame, None, SeenFrame]:
+        """What is to be seen of the packets suspected behind a keyframe; returns the last frame of it.
+
+        That is `ahead`, the next keyframe, where it belongs to a scene of which nothing else need be seen.
+        """
+        for suspect in opened.suspects:
+            if suspect.index <= before.index:
+                continue
+            glance = glances.planes.get(suspect.index)
+            kind = "unclear" if glance is None else self._judge(before.planes, glance)
+            if kind == "same":
+                continue
+            exact = glances.frames.get(suspect.index)
+            if exact is not None and kind == "new" and self._index.keyint is not None:
+                before = exact  # x264 makes such a picture of a new scene, and of no flash
+                yield before
+                continue
+            if kind == "new" and ahead is not None and suspect is opened.suspects[-1]:
+                start = start_shown(before.planes, self._around(suspect, glances), ahead.planes, self._judge)
+                if start is not None:
+                    ahead.scene_start = start, self._index.time_of(start)
+                    yield ahead
+                    return ahead
+            until = self._index.time_of(suspect.index) + HIDDEN_TAIL_SECONDS
+            all_from = before.index + 1 if glance is None else suspect.index - LEAD
+            before = yield from self._way(before, opened, all_from, until, stretches)
+        return before
+
+    def _around(self, suspect: Suspect, glances: Seen) -> dict[int, Pixels]:
+        places = sorted(bisect_left(self._index.pts, pts) for pts in (*suspect.around, suspect.pts))
+        return {place: glances.planes[place] for place in places if place in glances.planes}
+
+    def _way(
+        self,
+        before: SeenFrame,
+        opened: Keyframe,
+        all_from: int,
+        until: Fraction,
+        stretches: StretchDecoder,
+    ) -> Generator[SeenFrame, None, SeenFrame]:
+        """All frames from `all_from` to the first at or after `until`, and those on the way to it only where
+        they do not stay like `before`. Returns the last one.
+        """
+        for place, each in stretches.frames_after(before.index, opened, all_from):
+            frame = self._frame(place, each)
+            if before.index < all_from and self._judge(before.planes, frame.planes) != "same":
+                return (yield from self._all_frames(before, opened, until, stretches))
+            if place >= all_from:
+                before = frame
+                yield before
+                if before.time >= until:
+                    break
+        return before
 
     def _all_frames(
         self,
-        before: PyavFrame,
+        before: SeenFrame,
         opened: Keyframe,
         until: Fraction,
-        stretches: _Stretches,
-        ahead: PyavFrame | None = None,
-    ) -> Generator[PyavFrame, None, PyavFrame]:
+        stretches: StretchDecoder,
+        ahead: SeenFrame | None = None,
+    ) -> Generator[SeenFrame, None, SeenFrame]:
         """All frames behind `before` up to the first at or after `until`; returns the last one.
 
         Fewer where they have become like `ahead`, the keyframe after them, and stay so for `TAIL_SECONDS`:
@@ -183,87 +257,16 @@ class KeyframeReader:
                 break
         return before
 
-    def _may_step(self, before: PyavFrame, frame: PyavFrame, is_early: bool) -> bool:
+    def _may_step(self, before: SeenFrame, frame: SeenFrame, is_early: bool) -> bool:
         """Whether nothing between two frames need be seen: they are alike, or the second, a keyframe set
         before its time, opens a scene."""
         kind = self._judge(before.planes, frame.planes)
         return kind == "same" or (kind == "new" and is_early)
 
-    def _frame(self, index: int, picture: VideoFrame) -> PyavFrame:
-        frame = PyavFrame(index, self._index.time_of(index), picture, self._converter)
+    def _frame(self, index: int, picture: VideoFrame) -> SeenFrame:
+        frame = SeenFrame(index, self._index.time_of(index), picture, self._converter)
         _ = frame.planes  # made here, in the thread that also compares them: swscale's set-up is shared
         return frame
 
     def _open(self) -> OpenVideo:
         return open_video(self._path, num_threads=1, max_pixels=self._settings.max_pixels)
-
-
-class _Keyframes:
-    """Decodes single keyframes, each as after a seek: what lies between is not even read."""
-
-    def __init__(self, video: OpenVideo) -> None:
-        self._video = video
-
-    def picture(self, key: Keyframe) -> VideoFrame | None:
-        """The keyframe's picture; None when it cannot be had."""
-        context, stream = self._video.stream.codec_context, self._video.stream
-        try:
-            self._video.container.seek(key.pts, stream=stream)
-            packets: Any = self._video.container.demux(stream)
-            try:
-                packet = next(packet for packet in packets if packet.size and packet.is_keyframe)
-            finally:
-                packets.close()
-            if packet.pts != key.pts:
-                return None
-            frames = context.decode(packet) or context.decode(None)
-            context.flush_buffers()
-        except (StopIteration, *AV_ERRORS):
-            return None
-        frame = next((frame for frame in frames if frame.pts == key.pts), None)
-        return None if frame is None or frame.is_corrupt else frame
-
-    def close(self) -> None:
-        self._video.container.close()
-
-
-class _Stretches:
-    """Decodes on from a keyframe, all frames; one stretch goes on where the one before it ended."""
-
-    def __init__(self, video: OpenVideo, index: PacketIndex, damage: Damage) -> None:
-        self._video = video
-        self._index = index
-        self._damage = damage
-        self._frames = decode_frames(video, damage)
-        self._at = -1  # the index of the frame given last
-        self._is_wound = False
-
-    def frames_after(self, index: int, key: Keyframe) -> Generator[tuple[int, VideoFrame]]:
-        """(index, frame) of all frames behind `index`; `key` is the keyframe to begin at."""
-        if not self._is_wound or self._at != index:
-            self._wind(key)
-        for frame in self._frames:
-            place = None if frame.pts is None else self._index.index_of(frame.pts)
-            if place is None:
-                # Leading pictures of an open GOP may come out after a seek; nothing else is unannounced.
-                if frame.pts is not None and frame.pts < key.pts:
-                    continue
-                raise DecodeError(
-                    "its frames are not those its packets announce",
-                    hint="Scan it in full: --set scenes.scan=full.",
-                )
-            if place > index:
-                index = self._at = place
-                self._damage.note_frame(self._index.time_of(place), is_corrupt=frame.is_corrupt)
-                yield place, frame
-
-    def _wind(self, key: Keyframe) -> None:
-        self._frames.close()
-        self._video.container.seek(key.pts, stream=self._video.stream)
-        self._video.stream.codec_context.flush_buffers()
-        self._frames = decode_frames(self._video, self._damage)
-        self._is_wound = True
-
-    def close(self) -> None:
-        self._frames.close()
-        self._video.container.close()

@@ -10,7 +10,7 @@ import re
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -20,9 +20,10 @@ from av.packet import Packet
 from av.stream import Discard
 
 from corridor_cli.media.clock import Clock
-from corridor_cli.media.container import open_video
+from corridor_cli.media.container import OpenVideo, open_video
 from corridor_cli.media.damage import Damage
 from corridor_cli.media.decoding import demux_packets
+from corridor_cli.media.suspects import Gop, Suspect
 from corridor_cli.records import VideoInfo
 
 # Formats with a timestamp and a keyframe flag for each frame. MPEG-TS, FLV, AVI, raw streams have not both.
@@ -31,17 +32,6 @@ CONTAINERS = frozenset({"mov", "matroska"})
 CODECS = frozenset({"h264", "hevc", "av1", "mpeg4"})
 # With fewer frames to a keyframe little would be saved.
 MIN_FRAMES_PER_KEYFRAME = 8
-# A packet this large beside the keyframes around it, and beside the usual ones of its own stretch, holds a
-# picture of its own: the start of a scene too short for a keyframe. An encoder sets none soon after another,
-# and there it costs little to look; later ones must also stand out from the other large packets of their
-# stretch, or they are what motion costs.
-INTRA_SHARE = 0.5
-INTRA_TIMES_MEAN = 4.0
-SOON_SECONDS = 1
-SOON_SHARE = 0.33
-SOON_TIMES_MEAN = 3.6
-STANDS_OUT = 2.0
-NUM_LARGEST = 4
 # x264 writes its settings into the first packet: after so many frames comes a keyframe, scene or not.
 X264_KEYINT = re.compile(rb"x264 - core.{0,2000}? keyint=(\d+) ", re.DOTALL)
 BEAT_PACKETS = 500
@@ -49,42 +39,11 @@ BEAT_PACKETS = 500
 
 @dataclass(frozen=True, slots=True)
 class Keyframe:
-    """A keyframe's place, and that of the last frame before the next one whose packet is as large as a
-    keyframe's: another scene may begin there."""
+    """A keyframe's place, and the packets before the next one at which another scene may begin."""
 
     index: int
     pts: int
-    hidden_index: int | None
-
-
-@dataclass(slots=True)
-class _Gop:
-    """A keyframe's packet and those that follow it in the file, up to the next."""
-
-    pts: int
-    size: int
-    largest: list[tuple[int, int]] = field(default_factory=list)  # (size, pts), the largest first
-    total: int = 0
-    num_others: int = 0
-
-    def take(self, size: int, pts: int) -> None:
-        self.total += size
-        self.num_others += 1
-        if len(self.largest) < NUM_LARGEST or size > self.largest[-1][0]:
-            self.largest = sorted([*self.largest, (size, pts)], reverse=True)[:NUM_LARGEST]
-
-    def hidden_pts(self, next_size: int, time_base: Fraction) -> int | None:
-        """The last packet that is about as large as a keyframe, and unlike the rest."""
-        keyframe, mean = min(self.size, next_size), self.total / max(self.num_others, 1)
-        usual = self.largest[-1][0] if len(self.largest) == NUM_LARGEST else 0
-        soon = (SOON_SHARE * keyframe, SOON_TIMES_MEAN * mean)
-        later = (INTRA_SHARE * keyframe, INTRA_TIMES_MEAN * mean, STANDS_OUT * usual)
-        found = [
-            pts
-            for size, pts in self.largest
-            if size >= max(soon if (pts - self.pts) * time_base <= SOON_SECONDS else later)
-        ]
-        return max(found, default=None)
+    suspects: tuple[Suspect, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +87,7 @@ def index_packets(path: Path, info: VideoInfo, on_beat: Callable[[], None]) -> P
         for stream in video.container.streams:
             if stream.index != video.stream.index:
                 stream.discard = Discard.all
-        packets = _Packets()
+        packets = _Packets(_length_bytes(video))
         damage = Damage()
         for number, packet in enumerate(demux_packets(video, damage)):
             if packet is not None and not packets.take(packet):
@@ -142,13 +101,22 @@ def index_packets(path: Path, info: VideoInfo, on_beat: Callable[[], None]) -> P
         video.container.close()
 
 
+def _length_bytes(video: OpenVideo) -> int | None:
+    """Bytes of the length before each NAL unit, by an H.264 file's configuration record; else None."""
+    record = video.stream.codec_context.extradata
+    if video.stream.codec_context.name != "h264" or record is None or len(record) < 5 or record[0] != 1:
+        return None
+    return (record[4] & 3) + 1
+
+
 class _Packets:
     """Collects packets in the order of the file."""
 
-    def __init__(self) -> None:
+    def __init__(self, length_bytes: int | None) -> None:
+        self._length_bytes = length_bytes
         self._pts = array("q")
         self._last: tuple[int, int] = (0, 0)  # the greatest timestamp, and how long that frame lasts
-        self._gops: list[_Gop] = []
+        self._gops: list[Gop] = []
         self._keyint: int | None = None
 
     def take(self, packet: Packet[Any]) -> bool:
@@ -162,9 +130,9 @@ class _Packets:
         if packet.is_keyframe:
             if not self._gops and (told := X264_KEYINT.search(bytes(packet)[:4096])):
                 self._keyint = int(told[1])
-            self._gops.append(_Gop(packet.pts, packet.size))
+            self._gops.append(Gop(packet.pts, packet.size, self._length_bytes))
         elif self._gops:
-            self._gops[-1].take(packet.size, packet.pts)
+            self._gops[-1].take(packet)
         return True
 
     def index(self, time_base: Fraction, frame_rate: Fraction | None) -> PacketIndex | str:
@@ -188,7 +156,6 @@ class _Packets:
     def _keyframes(self, pts: array[int], time_base: Fraction) -> list[Keyframe]:
         found = []
         for gop, after in zip(self._gops, [*self._gops[1:], self._gops[-1]], strict=True):
-            hidden = gop.hidden_pts(after.size, time_base)
-            hidden_index = None if hidden is None else bisect_left(pts, hidden)
-            found.append(Keyframe(bisect_left(pts, gop.pts), gop.pts, hidden_index))
+            suspects = gop.suspects(after.size, time_base, pts)
+            found.append(Keyframe(bisect_left(pts, gop.pts), gop.pts, suspects))
         return sorted(found, key=lambda keyframe: keyframe.index)

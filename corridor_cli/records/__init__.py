@@ -22,7 +22,7 @@ from corridor_cli.records.captions import (
 )
 from corridor_cli.records.common import ErrorInfo, FrameRef, Role
 from corridor_cli.records.cuts import Cut, CutRow, CutSource, GivenCuts
-from corridor_cli.records.media import ReaderChoice, ScanFrame, StepKind, StreamFacts, VideoInfo
+from corridor_cli.records.media import ReaderChoice, ScanFrame, SparseFrame, StepKind, StreamFacts, VideoInfo
 from corridor_cli.records.scenes import Boundary, FrameScore, Pick, Scene, Transition
 from corridor_cli.records.speech import Listened, ListenerReady, Listening, ListenJob, SpokenLine
 from corridor_cli.records.work import (
@@ -79,6 +79,7 @@ __all__ = [
     "SceneFrames",
     "ScoreRows",
     "SlotsFreed",
+    "SparseFrame",
     "SpokenLine",
     "StepKind",
     "StreamFacts",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from corridor_cli.records.common import Pixels
@@ -36,6 +36,15 @@ class ScanFrame(Protocol):
     def rgb(self) -> Pixels: ...
 
     def small_rgb(self, size_px: tuple[int, int]) -> Pixels | None: ...
+
+
+@runtime_checkable
+class SparseFrame(ScanFrame, Protocol):
+    """A frame of a scan that leaves some out. `scene_start` is (index, time) of one left out at which its
+    scene begins; None where nothing is known of one."""
+
+    @property
+    def scene_start(self) -> tuple[int, Fraction] | None: ...
 
 
 StepKind = Literal["same", "new", "unclear"]

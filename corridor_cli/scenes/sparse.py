@@ -1,7 +1,7 @@
 """Boundaries where frames were left out: whole runs are looked at as ever, steps between them apart.
 
 In a keyframe scan a step leads over frames that were not decoded. The reader takes care that it leads either
-to a picture that is alike, or onto the very frame at which another scene begins.
+to a picture that is alike, or onto the very frame at which another scene begins, or says where it began.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from corridor_cli.records import SparseFrame
 from corridor_cli.scenes.blend_kinds import is_new_picture
 from corridor_cli.scenes.detectors.base import Detector, Look, SceneStart
 from corridor_cli.scenes.looks import change_score
@@ -59,7 +60,10 @@ class SparseDetector:
             found += self._detector.finish()
             self._detector = self._make_detector()
             self._settled = look.frame_index
-            if _opens(look.change, self._last.thumb, look.thumb):
+            started = look.frame.scene_start if isinstance(look.frame, SparseFrame) else None
+            if started is not None:
+                found.append(SceneStart(*started, "cut"))
+            elif _opens(look.change, self._last.thumb, look.thumb):
                 found.append(SceneStart(look.frame_index, look.time, "cut"))
         self._last = look
         return found + self._detector.push(look)

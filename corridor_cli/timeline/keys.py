@@ -29,7 +29,7 @@ from corridor_cli.settings import CaptionSettings, FrameSettings, Settings
 SCANNER_VERSION = 4
 """Raise it when the same file and settings give other scenes or other picks than before."""
 
-KEYFRAME_SCANNER_VERSION = 2
+KEYFRAME_SCANNER_VERSION = 3
 """The same for what concerns `scenes.scan: keyframes` alone: full scans keep their keys."""
 
 CAPTIONER_VERSION = 4

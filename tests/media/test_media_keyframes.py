@@ -16,6 +16,7 @@ from corridor_cli.media.base import Reader
 from corridor_cli.media.keyframe_reader import KeyframeReader, by_keyframes
 from corridor_cli.media.limits import BusyClock, within_limits
 from corridor_cli.media.open_reader import open_reader
+from corridor_cli.media.packet_index import PacketIndex, index_packets
 from corridor_cli.media.picks import KnownPick, read_picks
 from corridor_cli.records import ScanFrame
 from corridor_cli.scenes.find import FoundScene, SceneFinder
@@ -119,6 +120,52 @@ def test_a_scene_too_short_for_a_keyframe_is_found_by_the_size_of_its_packet(tmp
     starts = [scene.scene.start_frame for scene in found(path, "full")[0]]
     assert starts == [0, 60, 72]
     assert [scene.scene.start_frame for scene in found(path, "keyframes")[0]] == starts
+
+
+def textures(path: Path, lengths: list[int], flat: int | None = None, grain_levels: int = 4) -> Path:
+    """Scenes of so many frames, each another texture under grain that moves; `flat` is of one colour."""
+    noise = np.random.default_rng(3)
+    looks = [noise.integers(0, 250, (27, 48, 3), dtype=np.uint8).repeat(4, 0).repeat(4, 1) for _ in lengths]
+
+    def pictures() -> Iterator[tuple[Fraction, Pixels]]:
+        index = 0
+        for scene, length in enumerate(lengths):
+            for _ in range(length):
+                grain = noise.integers(0, grain_levels, looks[scene].shape, dtype=np.uint8)
+                yield Fraction(index, 25), np.full_like(grain, 16) if scene == flat else looks[scene] + grain
+                index += 1
+
+    return write_video(path, pictures(), Encoding(options=X264, gop_frames=250, max_b_frames=3))
+
+
+def test_an_intra_picture_opens_its_scene_without_what_lies_before_it(tmp_path: Path) -> None:
+    path = textures(tmp_path / "intra.mp4", [60, 14, 80])
+    full, _, _, all_frames = found(path, "full")
+    scenes, _, _, frames = found(path, "keyframes")
+    starts = [scene.scene.start_frame for scene in full]
+    assert starts == [0, 60, 74]
+    assert [scene.scene.start_frame for scene in scenes] == starts
+    assert {0, 60, 74} <= {frame.index for frame in frames}
+    assert not {*range(1, 60), *range(61, 74)} & {frame.index for frame in frames}
+    for frame in frames:
+        assert checksum(frame) == checksum(all_frames[frame.index])
+
+
+def test_a_cut_to_one_colour_without_a_keyframe_is_placed_by_glances(tmp_path: Path) -> None:
+    path = textures(tmp_path / "black.mkv", [100, 200, 60], flat=1, grain_levels=16)
+    keys = [key.index for key in opened_index(path).keyframes]
+    assert 100 not in keys
+    full, *_ = found(path, "full")
+    scenes, _, _, frames = found(path, "keyframes")
+    assert spans(scenes) == spans(full)
+    assert not {*range(1, 250)} & {frame.index for frame in frames}
+    assert [pick.frame.index for pick in scenes[1].picks] == [250] * 3
+
+
+def opened_index(path: Path) -> PacketIndex:
+    index = index_packets(path, open_reader(path, DecodeSettings(), for_picks=False).info, lambda: None)
+    assert isinstance(index, PacketIndex)
+    return index
 
 
 def test_a_dissolve_between_regular_keyframes_is_seen_whole(tmp_path: Path) -> None:
