@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
@@ -113,14 +114,18 @@ def test_the_fewer_videos_are_left_the_more_processors_each_is_given(tmp_path: P
 
 
 def num_decoder_threads(pid: int) -> int:
-    """Of FFmpeg's own in a process, as soon as there are any."""
-    deadline = time.monotonic() + 20
+    """Of FFmpeg's own in a process, once they are all there: their number has not changed for a while."""
+    deadline, counts = time.monotonic() + 20, [0]
     while time.monotonic() < deadline:
-        names = [task.joinpath("comm").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
-        if found := sum(name.startswith("av:h264") for name in names):
-            return found
+        names = []
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(OSError):  # it ended meanwhile
+                names.append(task.joinpath("comm").read_text())
+        counts.append(sum(name.startswith("av:h264") for name in names))
+        if counts[-1] and len(set(counts[-30:])) == 1:
+            return counts[-1]
         time.sleep(0.01)
-    raise AssertionError("no thread of a decoder")
+    raise AssertionError(f"threads of a decoder: {counts[-1]}")
 
 
 def test_nothing_comes_of_a_job_behind_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
