@@ -113,13 +113,16 @@ def test_the_fewer_videos_are_left_the_more_processors_each_is_given(tmp_path: P
 
 
 def num_decoder_threads(pid: int) -> int:
-    """Of FFmpeg's own in a process, as soon as there are any."""
+    """Of FFmpeg's own in a process, once there are some and no more are added: they start one by one."""
     deadline = time.monotonic() + 20
+    before = 0
     while time.monotonic() < deadline:
         names = [task.joinpath("comm").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
-        if found := sum(name.startswith("av:h264") for name in names):
+        found = sum(name.startswith("av:h264") for name in names)
+        if found and found == before:
             return found
-        time.sleep(0.01)
+        before = found
+        time.sleep(0.3)
     raise AssertionError("no thread of a decoder")
 
 
