@@ -18,15 +18,18 @@ class ChannelClosedError(Exception):
 
 
 class Channel:
-    """One end of a socket pair."""
+    """One end of a socket pair. Any thread may send, but only one may receive."""
 
     def __init__(self, fd: int) -> None:
         self.connection = Connection(fd)
+        # A record goes out in several pieces; those of two threads would be mixed.
+        self._sending = threading.Lock()
 
     def send(self, record: object) -> None:
         """Write one record; blocks while the other end is behind. Raises `ChannelClosedError`."""
         try:
-            self.connection.send(record)
+            with self._sending:
+                self.connection.send(record)
         except OSError as error:
             raise ChannelClosedError from error
 

@@ -24,7 +24,7 @@ from corridor_cli.errors import (
     UnknownCodecError,
     UnreadableError,
 )
-from corridor_cli.media.limits import OUT_OF_MEMORY, TOO_LARGE, can_allocate
+from corridor_cli.media.limits import MAX_THREADS, OUT_OF_MEMORY, TOO_LARGE, can_allocate
 from corridor_cli.media.readable import disk_problem, read_head
 from corridor_cli.printable import printable
 
@@ -46,8 +46,6 @@ THREADED_CODECS = frozenset({"h264", "hevc", "vp9", "av1"})
 """In 1,250 damaged files of each several threads told what one tells (see `frame_pass`). VP8's came out
 otherwise in 6 of some 200, MPEG-2's and MPEG-4's in 4 and 1 of 1,250.
 """
-
-MAX_THREADS = 8
 
 # FFmpeg's own, for a stream that names none.
 DEFAULT_TIME_BASE = Fraction(1, 90_000)

@@ -24,6 +24,8 @@ from corridor_cli.settings import DecodeSettings
 # A frame's cost is counted as the 8-bit RGB it can become, so that all readers and formats count alike.
 BYTES_PER_PIXEL = 3
 RETRY = "then run again with --retry-failed"
+# By which one file is decoded, however many are asked for.
+MAX_THREADS = 8
 
 # Reasons of a decoder to refuse a packet that are no damage of the file but a limit of ours.
 TOO_LARGE = "a picture size that is not allowed"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from corridor_cli.hardware import available_memory_bytes, num_usable_cpus
 from corridor_cli.hosts.messages import WorkerSetup
+from corridor_cli.media.limits import MAX_THREADS
 from corridor_cli.runners.picture_limits import PictureLimits
 from corridor_cli.settings import Settings
 
@@ -19,17 +20,16 @@ _NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
 
 @dataclass(frozen=True, slots=True)
 class WorkerPlan:
-    """`num_workers` processes on `num_cores`; with `reads_ahead` each decodes on one and looks on another."""
+    """`num_workers` processes on `num_cores`; with `reads_ahead` each decodes on one and looks on another.
+
+    `num_threads` are what a scan decodes by while all workers are busy.
+    """
 
     num_workers: int
     reads_ahead: bool
     num_cores: int
+    num_threads: int
     reason: str
-
-    @property
-    def num_threads(self) -> int:
-        """A scan's share of the cores while all workers are busy."""
-        return max(1, self.num_cores // self.num_workers)
 
 
 def plan_workers(settings: Settings, num_videos: int, *, has_model: bool = True) -> WorkerPlan:
@@ -53,10 +53,13 @@ def plan_workers(settings: Settings, num_videos: int, *, has_model: bool = True)
     if reads_ahead:
         reason += f"; decoding ahead on a second thread, for videos ({num_videos}) are fewer than processors"
         reason += f" ({num_cpus})"
-    plan = WorkerPlan(num_workers, reads_ahead, num_cores, reason)
-    if plan.num_threads == 1:
-        return plan
-    return replace(plan, reason=f"{reason}, and by {plan.num_threads} threads where the codec allows it")
+    asked = settings.decode.threads
+    num_threads = min(MAX_THREADS, num_cores // num_workers if asked == "auto" else asked)
+    if num_threads > 1:
+        reason += (
+            f"{', and' if reads_ahead else '; decoding'} by {num_threads} threads where the codec allows it"
+        )
+    return WorkerPlan(num_workers, reads_ahead, num_cores, num_threads, reason)
 
 
 def worker_setup(settings: Settings, limits: PictureLimits, workers: WorkerPlan) -> WorkerSetup:

@@ -71,6 +71,8 @@ def test_little_memory_means_few_workers_and_one_core_is_enough(monkeypatch: pyt
         (settings(device="cuda"), 3, 8, 2),
         (settings(device="cuda"), 100, 8, 1),
         (settings(DecodeSettings(workers=3), device="cuda"), 1, 1, 1),
+        (settings(DecodeSettings(threads=1), device="cuda"), 1, 8, 1),
+        (settings(DecodeSettings(threads=99), device="cuda"), 100, 8, 8),
     ],
 )
 def test_few_videos_are_decoded_by_all_the_processors_there_are(
@@ -79,3 +81,8 @@ def test_few_videos_are_decoded_by_all_the_processors_there_are(
     plan = plan_workers(asked, num_videos)
     assert (plan.num_cores, plan.num_threads) == (num_cores, num_threads)
     assert (f"by {num_threads} threads" in plan.reason) == (num_threads > 1)
+
+
+def test_more_threads_than_a_file_is_decoded_by_are_not_promised(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "num_usable_cpus", lambda: 64)
+    assert plan_workers(settings(device="cuda"), 1).reason.endswith("by 8 threads where the codec allows it")
