@@ -30,7 +30,7 @@ from corridor_cli.hosts.slots import Slots
 from corridor_cli.media.base import Reader
 from corridor_cli.media.clock import FALLBACK_INTERVAL
 from corridor_cli.media.describe import describe_video
-from corridor_cli.media.limits import BusyClock, within_limits
+from corridor_cli.media.limits import BusyClock, out_of_time, within_limits
 from corridor_cli.media.shrink import PickPicture
 from corridor_cli.records import (
     FrameRef,
@@ -54,6 +54,8 @@ from corridor_cli.settings import DecodeSettings
 
 _HEARTBEAT_SECONDS = 0.5
 _SCORES_TOGETHER = 250
+# Less than main waits before it ends a worker.
+_FRAMES_LATE_SECONDS = 0.5
 
 
 def main(channel_fd: int, arena_fd: int, parent_pid: int) -> None:
@@ -116,7 +118,7 @@ class MediaWorker:
     def _scan(self, job: ScanJob, decode: DecodeSettings) -> None:
         try:
             num_threads = 1 if job.attempt else job.num_threads
-            reader = open_for_scan(Path(job.path), decode, self._setup.scenes, self._beat, num_threads)
+            reader = open_for_scan(Path(job.path), decode, self._setup.scenes, self._go_on, num_threads)
         except MediaError as error:
             self._channel.send(end_without_frames(job, error))
             return
@@ -232,6 +234,13 @@ class MediaWorker:
         return self._ring.write(picture, self._clock)
 
     # --- heartbeats ---
+
+    def _go_on(self) -> None:
+        """A sign of life while no frame comes; for frames there is `within_limits`, which comes first."""
+        self._beat()
+        max_seconds = self._setup.decode.max_seconds
+        if max_seconds is not None and self._clock.seconds > max_seconds + _FRAMES_LATE_SECONDS:
+            raise out_of_time(max_seconds, self._num_read)
 
     def _beat(self) -> None:
         now = time.monotonic()

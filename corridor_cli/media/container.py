@@ -14,6 +14,7 @@ import av
 import av.error
 from av.container import InputContainer
 from av.stream import Disposition
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from corridor_cli.errors import (
@@ -24,7 +25,7 @@ from corridor_cli.errors import (
     UnknownCodecError,
     UnreadableError,
 )
-from corridor_cli.media.limits import MAX_THREADS, OUT_OF_MEMORY, TOO_LARGE, can_allocate
+from corridor_cli.media.limits import MAX_THREADS, OUT_OF_MEMORY, THREADS_BYTES, TOO_LARGE, can_allocate
 from corridor_cli.media.readable import disk_problem, read_head
 from corridor_cli.printable import printable
 
@@ -99,7 +100,7 @@ def open_video(path: Path, *, num_threads: int, max_pixels: int | None = None) -
         stream = _choose_stream(path, container)
         context = stream.codec_context
         is_threaded = context.codec.canonical_name in THREADED_CODECS
-        num_threads = min(num_threads, MAX_THREADS) if is_threaded else 1
+        num_threads = min(num_threads, _max_threads(context)) if is_threaded else 1
         context.thread_count = num_threads
         options = {}
         if num_threads > 1:
@@ -117,6 +118,12 @@ def open_video(path: Path, *, num_threads: int, max_pixels: int | None = None) -
     has_size = context.width > 0
     time_base = stream.time_base or DEFAULT_TIME_BASE
     return OpenVideo(container, stream, time_base, max_pixels, has_size, num_threads)
+
+
+def _max_threads(context: VideoCodecContext) -> int:
+    """Each thread holds a picture more."""
+    picture_bytes = _PICTURE_BYTES_PER_PIXEL * context.width * context.height
+    return max(1, min(MAX_THREADS, THREADS_BYTES // max(1, picture_bytes)))
 
 
 def _open_container(path: Path) -> InputContainer:

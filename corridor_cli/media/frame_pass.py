@@ -10,9 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import closing
+from heapq import heappop, heappush
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
+from av.packet import Packet
 from av.video.frame import VideoFrame
 
 from corridor_cli.errors import LimitError
@@ -29,8 +32,9 @@ _MAX_HELD_BACK = 16
 class FramePass:
     """The frames of a file once through; the first one can be looked at beforehand.
 
-    `video` is the open file, `damage` what one thread meets in it. `on_beat` is called while frames are
-    passed over. Raises what `open_video` does, and `LimitError` for a picture size that the header states.
+    `video` is the open file, `damage` what one thread meets in it. `on_beat` is called for each packet, for
+    frames may be long in coming. Raises what `open_video` does, and `LimitError` for a picture size that the
+    header states.
     """
 
     def __init__(
@@ -41,8 +45,8 @@ class FramePass:
         self._path = path
         self._max_pixels = max_pixels
         self._on_beat = on_beat
-        is_by_threads = self.video.num_threads > 1
-        self._frames = self._by_threads() if is_by_threads else decode_frames(self.video, self.damage)
+        self._inside: list[int] = []  # a heap: timestamps of packets whose frames have not come out
+        self._frames = self._by_threads() if self.video.num_threads > 1 else self._by_one()
         self._first: VideoFrame | None = None
         context = self.video.stream.codec_context
         try:
@@ -69,11 +73,15 @@ class FramePass:
         self._frames.close()
         self.video.container.close()
 
+    def _by_one(self) -> Generator[VideoFrame]:
+        return decode_frames(self.video, self.damage, lambda _: self._on_beat())
+
     def _by_threads(self) -> Generator[VideoFrame]:
         num_frames = 0
-        with closing(decode_frames(self.video, self.damage)) as frames:
+        with closing(decode_frames(self.video, self.damage, self._note)) as frames:
             for frame in frames:
-                if frame.is_corrupt or self._is_doubtful(num_frames, _MAX_HELD_BACK + self.video.num_threads):
+                max_held_back = _MAX_HELD_BACK + self.video.num_threads
+                if frame.is_corrupt or self._is_behind(frame) or self._is_doubtful(num_frames, max_held_back):
                     break
                 yield frame
                 num_frames += 1
@@ -83,10 +91,21 @@ class FramePass:
         self.damage.reset()
         self.video.container.close()
         self.video = open_video(self._path, num_threads=1, max_pixels=self._max_pixels)
-        with closing(decode_frames(self.video, self.damage)) as frames:
-            for _ in islice(frames, num_frames):
-                self._on_beat()
-            yield from frames
+        with closing(self._by_one()) as frames:
+            yield from islice(frames, num_frames, None)
+
+    def _note(self, packet: Packet[Any]) -> None:
+        self._on_beat()
+        if packet.pts is not None and not packet.is_discard:
+            heappush(self._inside, packet.pts)
+
+    def _is_behind(self, frame: VideoFrame) -> bool:
+        """Whether a frame that should have come before this one did not: as at the start of a file that was
+        cut out of another, where some refer to what is gone."""
+        inside = self._inside
+        if frame.pts is None or not inside or inside[0] > frame.pts:
+            return False
+        return heappop(inside) < frame.pts
 
     def _is_doubtful(self, num_frames: int, max_held_back: int) -> bool:
         damage = self.damage

@@ -24,8 +24,9 @@ from corridor_cli.settings import DecodeSettings
 # A frame's cost is counted as the 8-bit RGB it can become, so that all readers and formats count alike.
 BYTES_PER_PIXEL = 3
 RETRY = "then run again with --retry-failed"
-# By which one file is decoded, however many are asked for.
+# By which one file is decoded, however many are asked for; and what the pictures of all of them may take.
 MAX_THREADS = 8
+THREADS_BYTES = 400_000_000
 
 # Reasons of a decoder to refuse a packet that are no damage of the file but a limit of ours.
 TOO_LARGE = "a picture size that is not allowed"
@@ -39,19 +40,22 @@ class BusyClock:
     def __init__(self) -> None:
         self._started = time.monotonic()
         self._paused_seconds = 0.0
+        self._paused_since: float | None = None
 
     @property
     def seconds(self) -> float:
-        return time.monotonic() - self._started - self._paused_seconds
+        until = self._paused_since or time.monotonic()
+        return until - self._started - self._paused_seconds
 
     @contextmanager
     def paused(self) -> Iterator[None]:
         """While entered, the clock stands."""
-        since = time.monotonic()
+        self._paused_since = since = time.monotonic()
         try:
             yield
         finally:
             self._paused_seconds += time.monotonic() - since
+            self._paused_since = None
 
 
 def require_file(path: Path, limits: DecodeSettings) -> None:

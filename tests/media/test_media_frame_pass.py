@@ -14,9 +14,9 @@ from sample_clips import Encoding, write_video
 from torture.mutate import mutant_of
 from torture.originals import draw_originals
 
-from corridor_cli.errors import MediaError
+from corridor_cli.errors import LimitError, MediaError
 from corridor_cli.media import frame_pass
-from corridor_cli.media.container import OpenVideo
+from corridor_cli.media.container import OpenVideo, open_video
 from corridor_cli.media.open_reader import open_reader
 from corridor_cli.settings import DecodeSettings
 from tests import clips, odd_clips
@@ -102,8 +102,35 @@ def test_damage_late_in_a_file_costs_no_frame_and_gives_none_twice(
     reader.close()
     assert openings == [4, 1]
     assert indices == list(range(69))
-    assert 40 < num_beats <= 60, "a beat for each frame that is passed over"
+    assert num_beats > 60 + 70, "a beat for each packet, of both passes"
     assert any("1 packet could not be decoded" in warning for warning in reader.warnings)
+
+
+def test_a_limit_of_time_that_is_met_while_frames_are_passed_over_keeps_those_that_came(
+    clip: Clip, tmp_path: Path, openings: list[int]
+) -> None:
+    path = clips.with_bad_packet(clip("h264.mp4"), tmp_path / "v.mp4", 60)
+
+    def beat() -> None:
+        if openings == [4, 1]:
+            raise LimitError("took too long")
+
+    reader = open_reader(path, SETTINGS, for_picks=False, num_threads=4, on_beat=beat)
+    indices: list[int] = []
+    with pytest.raises(LimitError, match="too long"):
+        indices.extend(frame.index for frame in reader.read_frames())
+    reader.close()
+    assert indices == list(range(len(indices)))
+    assert 40 < len(indices) <= 60
+    assert reader.end == Fraction(len(indices), 25)
+
+
+def test_pictures_of_a_large_video_do_not_fill_the_memory_for_threads(tmp_path: Path) -> None:
+    how = Encoding(options={"preset": "ultrafast"})
+    path = write_video(tmp_path / "v.mp4", clips.solid("red", 1, (7680, 4320)), how)
+    video = open_video(path, num_threads=8)
+    assert video.num_threads == 3
+    video.container.close()
 
 
 def test_frames_that_an_edit_list_hides_are_no_damage(tmp_path: Path, openings: list[int]) -> None:
@@ -115,8 +142,10 @@ def test_frames_that_an_edit_list_hides_are_no_damage(tmp_path: Path, openings: 
 def test_a_recording_that_begins_between_keyframes_is_no_slower_for_its_length(
     tmp_path: Path, openings: list[int]
 ) -> None:
-    """What is missing is noticed at once, not at the end."""
-    how = Encoding(options=clips.X264, gop_frames=40)
+    """What is missing is noticed at once, not at the end. So are the B-frames before the first keyframe of an
+    open group, which such recordings and `ffmpeg -ss … -c copy` leave."""
+    options = clips.X264 | {"x264-params": "open-gop=1:bframes=3:b-adapt=0", "preset": "veryfast"}
+    how = Encoding(options=options, gop_frames=40, max_b_frames=3)
     rng = np.random.default_rng(1)
     pictures = ((Fraction(number, 25), rng.integers(0, 256, (64, 96, 3), np.uint8)) for number in range(200))
     whole = write_video(tmp_path / "whole.ts", pictures, how).read_bytes()
