@@ -194,7 +194,7 @@ class PreparedMedia:
     def has_idle_worker(self) -> bool:
         return not self._told
 
-    def start(self, job: ScanJob) -> None:
+    def start(self, job: ScanJob, num_waiting: int = 0) -> None:
         self._told.extend(self._events[job.video])
         os.write(self._ringer, b"!")
 
