@@ -14,10 +14,11 @@ import numpy as np
 
 from corridor_cli.errors import NoInputsError
 from corridor_cli.hosts.media_pool import MediaPool
-from corridor_cli.hosts.messages import JobLost, WorkerSetup
+from corridor_cli.hosts.messages import JobLost
 from corridor_cli.hosts.slots import Slots, create_arena
 from corridor_cli.records import FrameRef, ScanEnd, ScanJob, SceneFrames
 from corridor_cli.runners.picture_limits import PictureLimits
+from corridor_cli.runners.workers import worker_setup
 from corridor_cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -102,15 +103,7 @@ def _scan(
     paths: Sequence[Path], settings: Settings, limits: PictureLimits, num_frames: int
 ) -> Iterator[Pixels]:
     """Picks of the videos in turn, until there are enough; a video that gives none is passed over."""
-    setup = WorkerSetup(
-        settings.decode,
-        settings.scenes,
-        replace(settings.frames, save="none"),
-        limits.slot_bytes,
-        limits.max_pixels,
-        (),
-        enough_pixels=limits.enough_pixels,
-    )
+    setup = worker_setup(replace(settings, frames=replace(settings.frames, save="none")), limits)
     arena_fd = create_arena(_NUM_WORKER_SLOTS, limits.slot_bytes)
     num_found = 0
     try:

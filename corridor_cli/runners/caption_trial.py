@@ -13,7 +13,7 @@ from itertools import count, cycle, islice, pairwise
 from corridor_cli.errors import ModelError
 from corridor_cli.hosts.hosted_engine import HostedEngine
 from corridor_cli.hosts.media_pool import MediaPool
-from corridor_cli.hosts.messages import EngineSetup, WorkerSetup
+from corridor_cli.hosts.messages import EngineSetup
 from corridor_cli.hosts.slots import create_arena
 from corridor_cli.pipeline.asking import Asker, typical
 from corridor_cli.pipeline.plan import ModelIdentity
@@ -36,6 +36,7 @@ from corridor_cli.runners.forecast import CaptionCost, full_batch_cost
 from corridor_cli.runners.forecast_summaries import SummaryCost
 from corridor_cli.runners.picture_limits import picture_limits
 from corridor_cli.runners.summary_trial import SummaryTask, try_summaries
+from corridor_cli.runners.workers import worker_setup
 from corridor_cli.settings import Settings
 from corridor_cli.telemetry import Reporter
 
@@ -89,16 +90,7 @@ def try_captions(
         setup = EngineSetup(chosen, limits.slot_bytes, typical(settings.caption))
         engine = HostedEngine(setup, arena_fd, settings.errors, on_batch, reporter.warn)
         stack.callback(engine.close)
-        worker = WorkerSetup(
-            settings.decode,
-            settings.scenes,
-            settings.frames,
-            limits.slot_bytes,
-            limits.max_pixels,
-            (),
-            enough_pixels=limits.enough_pixels,
-        )
-        media = MediaPool(worker, arena_fd, 1, num_slots)
+        media = MediaPool(worker_setup(settings, limits), arena_fd, 1, num_slots)
         stack.callback(media.close)
         return _Trial(engine, media, settings, batches).run(jobs, summary)
 

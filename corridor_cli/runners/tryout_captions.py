@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from corridor_cli.errors import ModelError, NoInputsError
 from corridor_cli.hosts.hosted_engine import HostedEngine
 from corridor_cli.hosts.media_pool import MediaPool
-from corridor_cli.hosts.messages import EngineSetup, WorkerSetup
+from corridor_cli.hosts.messages import EngineSetup
 from corridor_cli.hosts.slots import create_arena
 from corridor_cli.pipeline.asking import Asker, typical
 from corridor_cli.pipeline.video import VideoWork
@@ -31,6 +31,7 @@ from corridor_cli.records import (
 from corridor_cli.runners.fetching import fetch_scenes
 from corridor_cli.runners.model_name import identify_model
 from corridor_cli.runners.picture_limits import picture_limits
+from corridor_cli.runners.workers import worker_setup
 from corridor_cli.settings import FrameSettings, Settings
 from corridor_cli.telemetry import Reporter, counted
 from corridor_cli.timeline.answers import Answer, read_answer
@@ -105,15 +106,7 @@ class Trial:
 
     def fetch(self, settings: Settings) -> list[TriedScene]:
         """Take the pictures of the scenes. Raises `NoInputsError` where not one can be had."""
-        setup = WorkerSetup(
-            settings.decode,
-            settings.scenes,
-            FrameSettings(save="thumbnails"),
-            self._limits.slot_bytes,
-            self._limits.max_pixels,
-            (),
-            enough_pixels=self._limits.enough_pixels,
-        )
+        setup = worker_setup(replace(settings, frames=FrameSettings(save="thumbnails")), self._limits)
         media = MediaPool(setup, self._arena_fd, 1, self._num_slots)
         pictures: dict[tuple[int, int], dict[Role, bytes]] = {}
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from corridor_cli.hardware import available_memory_bytes, num_usable_cpus
@@ -62,9 +62,10 @@ def plan_workers(settings: Settings, num_videos: int, *, has_model: bool = True)
     return WorkerPlan(num_workers, reads_ahead, num_cores, num_threads, reason)
 
 
-def worker_setup(settings: Settings, limits: PictureLimits, workers: WorkerPlan) -> WorkerSetup:
-    """What the workers of a run are told; pictures for the model keep within `limits`."""
-    return WorkerSetup(
+def worker_setup(settings: Settings, limits: PictureLimits, workers: WorkerPlan | None = None) -> WorkerSetup:
+    """What the workers of a run are told, or without a plan of them a single one; pictures for the model keep
+    within `limits`."""
+    setup = WorkerSetup(
         settings.decode,
         settings.scenes,
         settings.frames,
@@ -72,9 +73,10 @@ def worker_setup(settings: Settings, limits: PictureLimits, workers: WorkerPlan)
         limits.max_pixels,
         (),
         enough_pixels=limits.enough_pixels,
-        reads_ahead=workers.reads_ahead,
-        num_cores=workers.num_cores,
     )
+    if workers is None:
+        return setup
+    return replace(setup, reads_ahead=workers.reads_ahead, num_cores=workers.num_cores)
 
 
 def is_model_on_processor(settings: Settings) -> bool:
