@@ -7,25 +7,11 @@ from fractions import Fraction
 from pathlib import Path
 
 from corridor_cli.errors import MediaError
-from corridor_cli.hosts.messages import WorkerSetup
 from corridor_cli.hosts.scan_ends import error_info
-from corridor_cli.media.nvdec import prefers_nvdec
 from corridor_cli.media.picks import KnownPick, read_picks
 from corridor_cli.media.shrink import PickPicture
 from corridor_cli.records import FrameRef, PickedFrame, ScanEnd, ScanJob, SceneFrames, WantedPick
 from corridor_cli.settings import DecodeSettings, FrameSettings
-
-
-def are_planes_needed(job: ScanJob, decode: DecodeSettings, setup: WorkerSetup) -> bool:
-    """Whether pictures are made small for the model from decoded planes, as by the scan: decord shows none.
-
-    A card, which shows none either, has made the scan itself, and its pixels differ from all others'.
-    """
-    if job.info is None or setup.enough_pixels is None or decode.reader != "auto":
-        return False
-    ratio = job.info.sample_aspect_ratio or Fraction(1)
-    num_pixels = job.info.width_px * job.info.height_px * max(ratio, 1 / ratio)
-    return num_pixels > setup.max_pixels and not prefers_nvdec(job.info, decode.device)[0]
 
 
 def fetch_picks(

@@ -18,7 +18,7 @@ from corridor_cli.errors import CutFileError, MediaError
 from corridor_cli.hosts.blocks import converted, in_blocks, num_together
 from corridor_cli.hosts.channel import Channel, Inbox
 from corridor_cli.hosts.confine import confine
-from corridor_cli.hosts.fetch_picks import are_planes_needed, fetch_picks
+from corridor_cli.hosts.fetch_picks import fetch_picks
 from corridor_cli.hosts.messages import WorkerSetup
 from corridor_cli.hosts.process import enter_child
 from corridor_cli.hosts.read_ahead import num_ahead, read_ahead
@@ -110,8 +110,7 @@ class MediaWorker:
             again = replace(decode, reader="auto", device="cpu")
             self._scan(message, again if message.attempt else decode)
         else:
-            by_pyav = message.attempt or are_planes_needed(message, decode, self._setup)
-            self._fetch(message, replace(decode, reader="pyav") if by_pyav else decode)
+            self._fetch(message, replace(decode, reader="pyav") if message.attempt else decode)
 
     # --- a whole file ---
 

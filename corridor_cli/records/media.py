@@ -16,7 +16,7 @@ class ScanFrame(Protocol):
     `size_px` is (width, height) as decoded. `planes` is uint8 (3, h, w): Y, U and V resized bilinearly to one
     size, at most 128 px wide, rotation not applied. `rgb()` is uint8 (H, W, 3) at full size as it is to be
     seen: upright, with square pixels, in SDR. `small_rgb()` is the same picture at about half its size or
-    less, (width, height), made from the decoded planes at once: a third to an eighth of the time of going by
+    less, (width, height), made from the decoded planes at once: a third to a seventh of the time of going by
     `rgb()`. It is None where only that way is right. Both may be called once the scan has moved on, until the
     frame is dropped.
     """

@@ -32,7 +32,7 @@ SCANNER_VERSION = 4
 KEYFRAME_SCANNER_VERSION = 3
 """The same for what concerns `scenes.scan: keyframes` alone: full scans keep their keys."""
 
-CAPTIONER_VERSION = 4
+CAPTIONER_VERSION = 3
 """Raise it when the same picture, model and prompt give another request to the model than before."""
 
 KEY_BYTES = 16

@@ -94,15 +94,11 @@ def test_readers_of_rgb_leave_it_to_the_full_picture(clip: Clip) -> None:
     assert PickPicture.of(frame).rgb.shape == (120, 160, 3)
 
 
-def test_what_the_model_gets_of_a_large_picture_is_made_of_whole_boxes(clip: Clip) -> None:
-    frame = first_frame(clip("h264.mp4"))
-    max_pixels = 80 * 60
-    quick, careful = (
-        picture.shrunk(max_pixels, max_pixels)
-        for picture in (PickPicture.of(frame), PickPicture(frame.rgb()))
-    )
-    assert quick.shape == careful.shape == (60, 80, 3)
-    assert np.abs(quick.astype(np.int16) - careful).mean() < 2
+def test_what_the_model_gets_does_not_hang_on_the_reader(clip: Clip) -> None:
+    frames = [first_frame(clip("h264.mp4"), reader) for reader in ("pyav", "decord")]
+    shown = [PickPicture.of(frame).shrunk(80 * 60, 80 * 60) for frame in frames]
+    assert shown[0].shape == (60, 80, 3)
+    assert np.array_equal(*shown)
 
 
 def test_the_checksum_is_that_of_zlib(clip: Clip) -> None:
