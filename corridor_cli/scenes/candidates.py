@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from corridor_cli.scenes.gaps import is_closer
 from corridor_cli.scenes.thumbs import SCALE, Thumb, is_flat
 
 if TYPE_CHECKING:
@@ -99,8 +100,10 @@ class CandidateStore:
             self._set_size(width_px * height_px)
         self._push_head(candidate)
         self._push_spread(candidate)
-        if len(self._recent) > 1 and self._recent[-1].time - self._recent[-2].time < self._recent_gap:
-            self._recent.pop()
+        if len(self._recent) > 1:
+            before, newest = self._recent[-2:]
+            if is_closer(before.time, newest.time, self._recent_gap):
+                self._recent.pop()
         self._recent.append(candidate)
         while len(self._recent) > self._num_recent:
             self._push_past(self._recent.pop(0))
@@ -163,7 +166,7 @@ class CandidateStore:
             self._spread = [kept for kept in self._spread if kept.ordinal % self._stride == 0]
 
     def _push_past(self, candidate: Candidate) -> None:
-        if self._past and candidate.time - self._past[-1].time < PAST_GAP:
+        if self._past and is_closer(self._past[-1].time, candidate.time, PAST_GAP):
             return
         self._past.append(candidate)
         del self._past[: -self._num_past]

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corridor_cli.scenes.detectors.base import Look
+from corridor_cli.scenes.gaps import is_closer
 from corridor_cli.scenes.thumbs import HEIGHT, WIDTH, Thumb
 
 # So many rows before any new one are still there: the longest window is of 41 thumbs.
@@ -79,7 +80,7 @@ class ThumbRows:
         for look in looks:
             follows = look.frame_index == self._last_index + 1
             self._last_index = look.frame_index
-            if follows and self.instants and look.time - self.instants[-1].time < MIN_SPACING:
+            if follows and self.instants and is_closer(self.instants[-1].time, look.time, MIN_SPACING):
                 continue
             at = len(self.instants)
             self.values[at] = look.thumb.reshape(-1)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from corridor_cli.scenes.blend_kinds import MAX_CORRELATION, correlation, is_new_picture
 from corridor_cli.scenes.detectors.base import Look, SceneStart, exact_seconds
+from corridor_cli.scenes.gaps import is_closer
 from corridor_cli.scenes.thumbs import Thumb, cut_distance, mean_luma
 
 if TYPE_CHECKING:
@@ -91,8 +92,9 @@ class AdaptiveDetector:
         num_after = len(self._recent) - 1 - position
         if num_after < GUARD_FRAMES:
             return False
-        is_long_enough = self._recent[-1].time - self._recent[position].time >= GUARD_SECONDS
-        return is_long_enough or num_after >= MAX_GUARD_FRAMES
+        if num_after >= MAX_GUARD_FRAMES:
+            return True
+        return not is_closer(self._recent[position].time, self._recent[-1].time, GUARD_SECONDS)
 
     def _test_next(self, *, is_end: bool) -> list[SceneStart]:
         position = self._num_tested
