@@ -13,9 +13,9 @@ from corridor_cli.media.picture import Converter, PyavFrame
 
 if TYPE_CHECKING:
     from corridor_cli.media.packet_index import Keyframe
-    from corridor_cli.records import Pixels, StepKind
+    from corridor_cli.records import Planes, StepKind
 
-    Judge = Callable[[Pixels, Pixels], StepKind]
+    Judge = Callable[[Planes, Planes], StepKind]
 
 
 class SeenFrame(PyavFrame):
@@ -36,7 +36,7 @@ class Seen:
     """
 
     frames: dict[int, SeenFrame] = field(default_factory=dict)
-    planes: dict[int, Pixels] = field(default_factory=dict)
+    planes: dict[int, Planes] = field(default_factory=dict)
 
 
 def is_lost(key: Keyframe, seen: Seen) -> bool:
@@ -44,7 +44,7 @@ def is_lost(key: Keyframe, seen: Seen) -> bool:
     return bool(key.suspects) and key.index not in seen.frames
 
 
-def start_shown(before: Pixels, shown: dict[int, Pixels], ahead: Pixels, judge: Judge) -> int | None:
+def start_shown(before: Planes, shown: dict[int, Planes], ahead: Planes, judge: Judge) -> int | None:
     """The index at which the scene of `ahead`, the next keyframe, begins, by glances' planes, ascending.
 
     From there on they are like it, and those up to there are not of a third scene. None where they do not

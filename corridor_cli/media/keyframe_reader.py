@@ -33,7 +33,7 @@ from corridor_cli.settings import DecodeSettings
 
 if TYPE_CHECKING:
     from corridor_cli.media.glances import Judge
-    from corridor_cli.records import Pixels
+    from corridor_cli.records import Planes
 
 # Decoded on behind a keyframe that ends a stretch: a cut is judged by what follows it, a fade goes on.
 TAIL_SECONDS = Fraction(1, 2)
@@ -204,7 +204,7 @@ class KeyframeReader:
             before = yield from self._way(before, opened, all_from, until, stretches)
         return before
 
-    def _around(self, suspect: Suspect, glances: Seen) -> dict[int, Pixels]:
+    def _around(self, suspect: Suspect, glances: Seen) -> dict[int, Planes]:
         places = sorted(bisect_left(self._index.pts, pts) for pts in (*suspect.around, suspect.pts))
         return {place: glances.planes[place] for place in places if place in glances.planes}
 

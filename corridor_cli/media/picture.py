@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from av.video.frame import VideoFrame
+from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from corridor_cli.errors import DecodeError
@@ -14,6 +15,7 @@ from corridor_cli.media.colour import matrix_of, rendering_of
 from corridor_cli.media.container import AV_ERRORS, reason_of
 from corridor_cli.media.deinterlace import fields_of, weave
 from corridor_cli.media.geometry import orientation_of, square
+from corridor_cli.records import Planes
 
 if TYPE_CHECKING:
     from corridor_cli.records import Pixels
@@ -45,7 +47,7 @@ class Converter:
         # Fast bilinear samples two pixels a side, as OpenCV does, where bilinear averages over all: at
         # 1080p 0.26 against 0.76 ms a frame, and change scores within 0.03 of OpenCV's instead of up to 0.6
         # below. Full-range sources (yuvj, RGB) come out in limited range, or they would score 16 % higher.
-        self._shrink = _Conversion("yuv444p", Interpolation.FAST_BILINEAR, ColorRange.MPEG)
+        self._shrink = _Conversion("yuv420p", Interpolation.FAST_BILINEAR, ColorRange.MPEG)
         # Plain bilinear at full size: for 4:2:0 of even size this equals decord's output byte for byte.
         self._paint = _Conversion("rgb24", Interpolation.BILINEAR, None)
         self._paint_alpha = _Conversion("rgba", Interpolation.BILINEAR, None)
@@ -54,17 +56,16 @@ class Converter:
         # Without the flag swscale works with colours of half the width that is asked for.
         self._paint_small = _Conversion("rgb24", Interpolation.AREA | _FULL_COLOURS, None)
 
-    def planes(self, frame: VideoFrame, matrix: Colorspace | None = None) -> Pixels:
-        """uint8 (3, h, w): Y, U, V in limited range, shrunk bilinearly to at most 128×256; `matrix` is that
-        of the video whose frame comes as RGB.
+    def planes(self, frame: VideoFrame, matrix: Colorspace | None = None) -> Planes:
+        """Y, U, V in limited range, shrunk bilinearly to at most 128×256; `matrix` is that of the video whose
+        frame comes as RGB.
         """
         if self._plane_size is None:
             self._plane_size = plane_size(frame.width, frame.height)
         width, height = self._plane_size
         small = self._shrink.apply(frame, width, height, matrix)
         # PyAV's own to_ndarray takes 0.1 ms for this, a third of what the shrinking costs.
-        planes = [np.frombuffer(memoryview(p), np.uint8).reshape(height, -1)[:, :width] for p in small.planes]
-        return np.stack(planes)
+        return Planes(*(_values_of(plane) for plane in small.planes))
 
     def rgb(self, frame: VideoFrame) -> Pixels:
         """uint8 (H, W, 3) at full size as it is to be seen: upright, with square pixels, without combs, in
@@ -109,6 +110,12 @@ class Converter:
 
 def _has_alpha(frame: VideoFrame) -> bool:
     return any(component.is_alpha for component in frame.format.components)
+
+
+def _values_of(plane: VideoPlane) -> Pixels:
+    """uint8 (h, w): the plane's own memory."""
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
+    return rows[:, : plane.width]
 
 
 def _pixels_of(painted: VideoFrame) -> Pixels:
@@ -169,7 +176,7 @@ class PyavFrame:
         self.time = time
         self._frame = frame
         self._converter = converter
-        self._planes: Pixels | None = None
+        self._planes: Planes | None = None
 
     @property
     def size_px(self) -> tuple[int, int]:
@@ -177,8 +184,8 @@ class PyavFrame:
         return self._frame.width, self._frame.height
 
     @property
-    def planes(self) -> Pixels:
-        """uint8 (3, h, w): Y, U, V at most 128 px wide, rotation not applied."""
+    def planes(self) -> Planes:
+        """Y, U, V at most 128 px wide, rotation not applied."""
         if self._planes is None:
             self._planes = self._converter.planes(self._frame)
         return self._planes

@@ -11,7 +11,7 @@ from av.video.frame import VideoFrame
 from corridor_cli.media.colour import MATRICES, UNMARKED_HD, as_bt709, limited_yuv
 from corridor_cli.media.geometry import square
 from corridor_cli.media.picture import Converter, plane_size
-from corridor_cli.records import VideoInfo
+from corridor_cli.records import Planes, VideoInfo
 
 if TYPE_CHECKING:
     from corridor_cli.records import Pixels
@@ -30,7 +30,7 @@ class RgbFrame:
         self._pixels = pixels
         self._info = info
         self._converter = converter
-        self._planes: Pixels | None = None
+        self._planes: Planes | None = None
 
     @property
     def size_px(self) -> tuple[int, int]:
@@ -39,8 +39,8 @@ class RgbFrame:
         return width, height
 
     @property
-    def planes(self) -> Pixels:
-        """uint8 (3, h, w): Y, U, V at most 128 px wide, as coded: the turn is undone."""
+    def planes(self) -> Planes:
+        """Y, U, V at most 128 px wide, as coded: the turn is undone."""
         if self._planes is None:
             self._planes = self._coded_planes(self._info.rotation_degrees // 90)
         return self._planes
@@ -56,7 +56,7 @@ class RgbFrame:
         """Not to be had sooner than `rgb()`."""
         return None
 
-    def _coded_planes(self, num_turns: int) -> Pixels:
+    def _coded_planes(self, num_turns: int) -> Planes:
         coded = np.ascontiguousarray(np.rot90(self._pixels, num_turns))
         frame = VideoFrame.from_ndarray(coded, format="rgb24")
         return self._converter.planes(frame, MATRICES.get(self._info.matrix))
@@ -70,27 +70,38 @@ class CardFrame(RgbFrame):
 
     __slots__ = ()
 
-    def _coded_planes(self, num_turns: int) -> Pixels:
+    def _coded_planes(self, num_turns: int) -> Planes:
         return planes_on_device(self._pixels, num_turns, self._info.matrix)
 
     def _in_main_memory(self) -> Pixels:
         return np.ascontiguousarray(self._pixels.cpu().numpy())
 
 
-def planes_on_device(pixels: Any, num_turns: int, matrix: int) -> Pixels:
-    """uint8 (3, h, w) Y, U, V of an RGB tensor (H, W, 3), shrunk where it lies; only that is copied."""
+def planes_on_device(pixels: Any, num_turns: int, matrix: int) -> Planes:
+    """Y, U, V of an RGB tensor (H, W, 3), shrunk where it lies; only that is copied."""
     import torch
 
     coded = torch.rot90(pixels, num_turns).permute(2, 0, 1)
     width, height = plane_size(coded.shape[2], coded.shape[1])
-    full_height, full_width = coded.shape[1:]
-    # Where swscale's FAST_BILINEAR samples, so that a card's scan finds what the processor's does.
-    step = (full_width - 2) / (width - 2) if width > 2 else full_width / width
-    small = _sampled(_sampled(coded, 1, height, full_height / height), 2, width, step)
+    small = _shrunk(coded, width, height), _shrunk(coded, (width + 1) // 2, (height + 1) // 2)
     shares, offsets = (torch.tensor(each, dtype=torch.float32) for each in limited_yuv(matrix))
-    planes = torch.tensordot(shares.to(small.device), small, 1) + offsets.to(small.device)[:, None, None]
-    result: Pixels = planes.round_().clamp_(0, 255).to(torch.uint8).cpu().numpy()
-    return result
+
+    def of_rgb(rgb: Any, which: slice) -> Pixels:
+        values = torch.tensordot(shares[which].to(rgb.device), rgb, 1)
+        values += offsets[which].to(rgb.device)[:, None, None]
+        result: Pixels = values.round_().clamp_(0, 255).to(torch.uint8).cpu().numpy()
+        return result
+
+    luma, chroma = (of_rgb(rgb, which) for rgb, which in zip(small, (slice(1), slice(1, 3)), strict=True))
+    return Planes(luma[0], *chroma)
+
+
+def _shrunk(picture: Any, width: int, height: int) -> Any:
+    """float32 (3, height, width), sampled where swscale's FAST_BILINEAR does, so that a card's scan finds
+    what the processor's does."""
+    full_height, full_width = picture.shape[1:]
+    step = (full_width - 2) / (width - 2) if width > 2 else full_width / width
+    return _sampled(_sampled(picture, 1, height, full_height / height), 2, width, step)
 
 
 def _sampled(picture: Any, axis: int, number: int, step: float) -> Any:

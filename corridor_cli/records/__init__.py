@@ -20,7 +20,7 @@ from corridor_cli.records.captions import (
     Request,
     RequestKey,
 )
-from corridor_cli.records.common import ErrorInfo, FrameRef, Role
+from corridor_cli.records.common import ErrorInfo, FrameRef, Planes, Role
 from corridor_cli.records.cuts import Cut, CutRow, CutSource, GivenCuts
 from corridor_cli.records.media import ReaderChoice, ScanFrame, SparseFrame, StepKind, StreamFacts, VideoInfo
 from corridor_cli.records.scenes import Boundary, FrameScore, Pick, Scene, Transition
@@ -66,6 +66,7 @@ __all__ = [
     "Pick",
     "PickedFrame",
     "Pixels",
+    "Planes",
     "ProbeJob",
     "Progress",
     "ReaderChoice",

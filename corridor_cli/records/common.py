@@ -30,6 +30,17 @@ class ErrorInfo:
     message: str
 
 
+class Planes(NamedTuple):
+    """Y, U and V of a small picture, in limited range; the colours at half the size, rounded up.
+
+    uint8 `y` (h, w), `u` and `v` ((h + 1) // 2, (w + 1) // 2); several pictures have a leading axis.
+    """
+
+    y: Pixels
+    u: Pixels
+    v: Pixels
+
+
 class FrameRef(NamedTuple):
     """Where a picture lies in shared memory: uint8 RGB, height × width × 3, from the start of its slot."""
 

@@ -7,14 +7,14 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from corridor_cli.records.common import Pixels
+    from corridor_cli.records.common import Pixels, Planes
 
 
 class ScanFrame(Protocol):
     """One decoded picture during a scan; pixels are converted only when asked for.
 
-    `size_px` is (width, height) as decoded. `planes` is uint8 (3, h, w): Y, U and V resized bilinearly to one
-    size, at most 128 px wide, rotation not applied. `rgb()` is uint8 (H, W, 3) at full size as it is to be
+    `size_px` is (width, height) as decoded. `planes` are resized bilinearly to one size, at most 128 px wide,
+    rotation not applied. `rgb()` is uint8 (H, W, 3) at full size as it is to be
     seen: upright, with square pixels, in SDR. `small_rgb()` is the same picture at about half its size or
     less, (width, height), made from the decoded planes at once: a third to a seventh of the time of going by
     `rgb()`. It is None where only that way is right. Both may be called once the scan has moved on, until the
@@ -31,7 +31,7 @@ class ScanFrame(Protocol):
     def size_px(self) -> tuple[int, int]: ...
 
     @property
-    def planes(self) -> Pixels: ...
+    def planes(self) -> Planes: ...
 
     def rgb(self) -> Pixels: ...
 

@@ -65,7 +65,7 @@ class Candidate:
     @cached_property
     def sharpness(self) -> float:
         """Variance of the Laplacian of luma, on at most 128 px of width."""
-        luma = self.frame.planes[0].astype(np.int16)
+        luma = self.frame.planes.y.astype(np.int16)
         if min(luma.shape) < 3:
             return 0.0
         laplacian = 4 * luma[1:-1, 1:-1]

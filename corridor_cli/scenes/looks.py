@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corridor_cli.scenes.detectors.base import Look
-from corridor_cli.scenes.planes import same_size
+from corridor_cli.scenes.planes import PlaneStack, same_size, stacked
 from corridor_cli.scenes.thumbs import make_thumbs
 
 if TYPE_CHECKING:
-    from corridor_cli.records import Pixels, ScanFrame
+    from corridor_cli.records import Planes, ScanFrame
 
 # Sums of so many levels of 255 fit in 16 bits.
 _MAX_ROWS_IN_16_BITS = 257
@@ -27,39 +27,45 @@ class LookMaker:
     """Makes the `Look` of each frame; keeps the planes of the last one."""
 
     def __init__(self) -> None:
-        self._last: Pixels | None = None
+        self._last: Planes | None = None
 
     def look_at(self, frames: Sequence[ScanFrame]) -> list[Look]:
         """The looks of the next frames, one or more, in order."""
         planes = [frame.planes for frame in frames]
         first = planes[0]
-        if any(each.shape != first.shape for each in planes):
+        if any(each.y.shape != first.y.shape for each in planes):
             return [look for frame in frames for look in self.look_at([frame])]
         # The first frame of all is compared with itself.
         before = first if self._last is None else same_size(self._last, first)
-        stack = np.stack([before, *planes])
+        stack = stacked([before, *planes])
         self._last = planes[-1]
-        changes, thumbs = change_scores(stack), make_thumbs(stack[1:])
+        changes, thumbs = change_scores(stack), make_thumbs(stack.but_first())
         return [
             Look(frame.index, frame.time, change, thumb, frame)
             for frame, change, thumb in zip(frames, changes, thumbs, strict=True)
         ]
 
 
-def change_scores(stack: NDArray[np.uint8]) -> list[float]:
-    """(ΔY + 2ΔU + 2ΔV) / 3 in levels between each of (n, 3, h, w) and the next, Δ being the mean absolute
+def change_scores(stack: PlaneStack) -> list[float]:
+    """(ΔY + 2ΔU + 2ΔV) / 3 in levels between each of n frames and the next, Δ being the mean absolute
     difference of a plane; n - 1 of them.
     """
+    sums = _sums_of_changes(stack.luma).tolist(), _sums_of_changes(stack.chroma).tolist()
+    num_y, num_u = stack.luma[0, 0].size, stack.chroma[0, 0].size
+    return [(y / num_y + 2 * (u + v) / num_u) / 3 for [y], [u, v] in zip(*sums, strict=True)]
+
+
+def _sums_of_changes(planes: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """(n - 1, p): the absolute differences between each of (n, p, h, w) and the next, summed."""
     # In uint8 throughout, and rows first in 16 bits: a tenth of the time through int16 or float.
-    difference = np.maximum(stack[1:], stack[:-1])
-    difference -= np.minimum(stack[1:], stack[:-1])
-    narrow = np.uint16 if stack.shape[2] <= _MAX_ROWS_IN_16_BITS else np.uint32
+    difference = np.maximum(planes[1:], planes[:-1])
+    difference -= np.minimum(planes[1:], planes[:-1])
+    narrow = np.uint16 if planes.shape[2] <= _MAX_ROWS_IN_16_BITS else np.uint32
     columns = np.add.reduce(difference, axis=2, dtype=narrow)
-    size = difference[0].size
-    sums = np.add.reduce(columns, axis=2, dtype=np.int64).tolist()
-    return [(y + 2 * u + 2 * v) / size for y, u, v in sums]
+    sums: NDArray[np.int64] = np.add.reduce(columns, axis=2, dtype=np.int64)
+    return sums
 
 
-def change_score(before: Pixels, after: Pixels) -> float:
-    """The same of two frames' planes, (3, h, w) each."""
-    return change_scores(np.stack([same_size(before, after), after]))[0]
+def change_score(before: Planes, after: Planes) -> float:
+    """The same of two frames' planes."""
+    return change_scores(stacked([same_size(before, after), after]))[0]

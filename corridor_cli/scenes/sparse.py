@@ -19,7 +19,7 @@ from corridor_cli.scenes.thumbs import Thumb, make_thumb
 from corridor_cli.scenes.transitions import Blend, TransitionFinder
 
 if TYPE_CHECKING:
-    from corridor_cli.records import Pixels, StepKind
+    from corridor_cli.records import Planes, StepKind
 
 # In the adaptive detector's levels. Below the first two pictures are alike; from the second on they are of
 # two scenes, and between them they are where they do not show the same thing in another light.
@@ -27,7 +27,7 @@ DIFFERS = 8.0
 OPENS = 12.0
 
 
-def judge_step(before: Pixels, after: Pixels) -> StepKind:
+def judge_step(before: Planes, after: Planes) -> StepKind:
     """What lies between two frames, by their planes; `unclear` where all frames between should be seen."""
     change = change_score(before, after)
     if change < DIFFERS:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from corridor_cli.scenes.planes import PlaneStack, stacked
+
 if TYPE_CHECKING:
-    from corridor_cli.records import Pixels
+    from corridor_cli.records import Planes
 
 WIDTH = 32
 HEIGHT = 18
@@ -21,33 +23,42 @@ SCALE = 8
 Thumb = NDArray[np.int16]
 
 
-def make_thumb(planes: Pixels) -> Thumb:
+def make_thumb(planes: Planes) -> Thumb:
     """Box means of YUV planes, in eighths of a level: int16 (3, 18, 32)."""
-    thumb: Thumb = make_thumbs(planes[np.newaxis])[0]
+    thumb: Thumb = make_thumbs(stacked([planes]))[0]
     return thumb
 
 
-def make_thumbs(planes: NDArray[np.uint8]) -> NDArray[np.int16]:
-    """The thumbs (n, 3, 18, 32) of n frames' planes (n, 3, h, w).
+def make_thumbs(stack: PlaneStack) -> NDArray[np.int16]:
+    """The thumbs (n, 3, 18, 32) of n frames. Where rows or columns do not go up in the boxes, some boxes have
+    one more; where there are too few, neighbours are alike."""
+    return np.concatenate([_box_means(stack.luma), _box_means(stack.chroma)], axis=1)
 
-    Rows and columns which do not fill the last box are left out evenly at both edges.
-    """
-    num_frames, _, height, width = planes.shape
-    if height < HEIGHT or width < WIDTH:
-        rows = np.arange(max(height, HEIGHT)) * height // max(height, HEIGHT)
-        columns = np.arange(max(width, WIDTH)) * width // max(width, WIDTH)
-        planes = planes[:, :, rows][..., columns]
-        _, _, height, width = planes.shape
-    box_height, box_width = height // HEIGHT, width // WIDTH
-    top, left = (height - HEIGHT * box_height) // 2, (width - WIDTH * box_width) // 2
-    area = planes[:, :, top : top + HEIGHT * box_height, left : left + WIDTH * box_width]
+
+def _box_means(planes: NDArray[np.uint8]) -> NDArray[np.int16]:
+    """(n, p, 18, 32) of (n, p, h, w), in eighths of a level."""
+    num_frames, num_planes, height, width = planes.shape
     # Rows first, in 16 bits: a third of the time of a mean over both axes at once.
-    narrow = np.uint16 if box_height <= 256 else np.uint32
-    bands = np.add.reduce(area.reshape(num_frames, 3, HEIGHT, box_height, -1), axis=3, dtype=narrow)
-    columns_last = np.ascontiguousarray(bands.reshape(-1, box_width).T)
-    sums = np.add.reduce(columns_last, axis=0, dtype=np.int64).reshape(num_frames, 3, HEIGHT, WIDTH)
-    num_pixels = box_height * box_width
-    return np.asarray((sums * SCALE + num_pixels // 2) // num_pixels, np.int16)
+    narrow = np.uint16 if height <= HEIGHT * 256 else np.uint32
+    if height % HEIGHT or width % WIDTH:
+        rows, row_counts = _boxes(height, HEIGHT)
+        columns, column_counts = _boxes(width, WIDTH)
+        bands = np.add.reduceat(planes, rows, axis=2, dtype=narrow)
+        sums = np.add.reduceat(bands, columns, axis=3, dtype=np.int64)
+        counts = row_counts[:, None] * column_counts
+    else:
+        counts = height // HEIGHT * (width // WIDTH)
+        bands = np.add.reduce(planes.reshape(num_frames, num_planes, HEIGHT, -1, width), axis=3, dtype=narrow)
+        columns_last = np.ascontiguousarray(bands.reshape(-1, width // WIDTH).T)
+        sums = np.add.reduce(columns_last, axis=0, dtype=np.int64)
+        sums = sums.reshape(num_frames, num_planes, HEIGHT, WIDTH)
+    return np.asarray((sums * SCALE + counts // 2) // counts, np.int16)
+
+
+def _boxes(size: int, number: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where each of `number` boxes begins in `size`, and how many of it are in each; never none."""
+    starts = np.arange(number) * size // number
+    return starts, np.maximum(np.diff(starts, append=size), 1)
 
 
 def plane_distances(a: Thumb, b: Thumb) -> tuple[float, float, float]:

@@ -26,10 +26,10 @@ from hashlib import blake2b
 from corridor_cli.prompts import variables
 from corridor_cli.settings import CaptionSettings, FrameSettings, Settings
 
-SCANNER_VERSION = 4
+SCANNER_VERSION = 5
 """Raise it when the same file and settings give other scenes or other picks than before."""
 
-KEYFRAME_SCANNER_VERSION = 3
+KEYFRAME_SCANNER_VERSION = 4
 """The same for what concerns `scenes.scan: keyframes` alone: full scans keep their keys."""
 
 CAPTIONER_VERSION = 3

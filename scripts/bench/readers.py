@@ -44,7 +44,7 @@ def scan(path: Path, way: str, device: str) -> Scan:
     num_frames = 0
     try:
         for frame in reader.read_frames():
-            assert frame.planes.size
+            assert frame.planes.y.size
             num_frames += 1
         if reader.name != way:
             raise DecodeError("; ".join(reader.choice.fallbacks))
@@ -62,7 +62,7 @@ def _scan_hwaccel(path: Path, device: str) -> Scan:
     started, converter, num_frames = time.perf_counter(), Converter(), 0
     with av.open(str(path), hwaccel=accel) as container:
         for frame in container.decode(video=0):
-            assert converter.planes(frame).size
+            assert converter.planes(frame).y.size
             num_frames += 1
     return Scan(num_frames, time.perf_counter() - started, f"on cuda:{number}")
 

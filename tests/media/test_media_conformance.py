@@ -87,7 +87,8 @@ def test_every_frame_at_its_time_with_its_picture(
         assert frame.time == other.time
         rgb, others = frame.rgb(), other.rgb()
         assert distance(rgb, others) <= MAX_DISTANCE
-        assert distance(frame.planes, other.planes) <= MAX_DISTANCE
+        for plane, others_plane in zip(frame.planes, other.planes, strict=True):
+            assert distance(plane, others_plane) <= MAX_DISTANCE
         near = {i: distance(as_coded(rgb, clip), picture_of(i)) for i in (index - 1, index, index + 1)}
         assert min(near, key=lambda i: near[i]) == index
         assert near[index] < 3

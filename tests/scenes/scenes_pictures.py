@@ -9,6 +9,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from corridor_cli.records import Planes
 from corridor_cli.scenes.find import FoundScene, SceneFinder
 from corridor_cli.settings import FrameSettings, SceneSettings
 
@@ -23,12 +24,14 @@ class DrawnFrame:
 
     index: int
     time: Fraction
-    planes: Pixels = field(repr=False)
+    planes: Planes = field(repr=False)
     size_px: tuple[int, int] = (WIDTH, HEIGHT)
 
     def rgb(self) -> Pixels:
         """Not a conversion: the planes themselves, as height × width × 3."""
-        return np.moveaxis(self.planes, 0, 2).copy()
+        height, width = self.planes.y.shape
+        colours = [np.repeat(np.repeat(plane, 2, 0), 2, 1)[:height, :width] for plane in self.planes[1:]]
+        return np.stack([self.planes.y, *colours], axis=2)
 
     def small_rgb(self, size_px: tuple[int, int]) -> Pixels | None:
         """Drawn small enough."""
@@ -108,9 +111,17 @@ def at_rate(pictures: Iterable[Picture], rate: Fraction | int = 30) -> list[Draw
     ]
 
 
-def to_planes(picture: Picture) -> Pixels:
-    """Rounded to uint8."""
+def rounded(picture: Picture) -> Pixels:
+    """To uint8."""
     return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+
+
+def to_planes(picture: Picture) -> Planes:
+    """Rounded to uint8, of the colours the means of two by two pixels."""
+    _, height, width = picture.shape
+    even = np.pad(picture[1:], ((0, 0), (0, height % 2), (0, width % 2)), mode="edge")
+    u, v = rounded(even.reshape(2, (height + 1) // 2, 2, (width + 1) // 2, 2).mean(axis=(2, 4)))
+    return Planes(rounded(picture[0]), u, v)
 
 
 def find_all(

@@ -150,7 +150,7 @@ def test_distance_of_looks_is_a_mean_over_all_planes() -> None:
 
 @pytest.mark.parametrize("shape", [(1, 1), (17, 300), (18, 32), (72, 128), (455, 256), (6000, 40)])
 def test_thumbs_of_any_size_keep_the_mean(shape: tuple[int, int]) -> None:
-    planes = np.full((3, *shape), 77, np.uint8)
+    planes = to_planes(np.full((3, *shape), 77.0))
 
     thumb = make_thumb(planes)
     assert thumb.shape == (3, 18, 32)
@@ -158,8 +158,8 @@ def test_thumbs_of_any_size_keep_the_mean(shape: tuple[int, int]) -> None:
 
 
 def test_sharpness_is_the_variance_of_the_laplacian() -> None:
-    planes = np.random.default_rng(3).integers(0, 256, (3, 20, 30), np.uint8)
-    luma = planes[0].astype(float)
+    planes = to_planes(np.random.default_rng(3).uniform(0, 255, (3, 20, 30)))
+    luma = planes.y.astype(float)
     laplacian = 4 * luma[1:-1, 1:-1] - luma[:-2, 1:-1] - luma[2:, 1:-1] - luma[1:-1, :-2] - luma[1:-1, 2:]
 
     candidate = Candidate(DrawnFrame(0, Fraction(0), planes), 0, Fraction(0), make_thumb(planes), 0)

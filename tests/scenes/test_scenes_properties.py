@@ -19,10 +19,10 @@ from corridor_cli.settings import FrameSettings, SceneSettings
 RANDOM = np.random.default_rng(7)
 # A few pictures of two sizes to draw from: textured, plain, black, white.
 PALETTE = [
-    *(to_planes(RANDOM.uniform(0, 255, (3, 1, 1)) + RANDOM.normal(0, 30, (3, 24, 40))) for _ in range(5)),
-    *(to_planes(np.full((3, 24, 40), level)) for level in (0, 16, 128, 255)),
-    to_planes(RANDOM.uniform(0, 255, (3, 5, 9))),
-    to_planes(RANDOM.uniform(0, 255, (3, 1, 1))),
+    *(RANDOM.uniform(0, 255, (3, 1, 1)) + RANDOM.normal(0, 30, (3, 24, 40)) for _ in range(5)),
+    *(np.full((3, 24, 40), float(level)) for level in (0, 16, 128, 255)),
+    RANDOM.uniform(0, 255, (3, 5, 9)),
+    RANDOM.uniform(0, 255, (3, 1, 1)),
 ]
 
 seconds = st.floats(0.001, 5.0)
@@ -58,11 +58,11 @@ def frame_runs(draw: st.DrawFn) -> list[DrawnFrame]:
     for first, second, count in runs:
         before, after = PALETTE[first], PALETTE[second]
         for step in range(count):
-            planes = before
+            picture = before
             if before.shape == after.shape:
                 weight = step / count
-                planes = to_planes((1 - weight) * before.astype(float) + weight * after)
-            frames.append(DrawnFrame(len(frames), time, planes))
+                picture = (1 - weight) * before + weight * after
+            frames.append(DrawnFrame(len(frames), time, to_planes(picture)))
             time += Fraction(gaps[len(frames) % len(gaps)], 30)
     return frames
 

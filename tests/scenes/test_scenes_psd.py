@@ -14,7 +14,7 @@ import pytest
 from sample_clips import Encoding, write_video
 from scenedetect import AdaptiveDetector, ContentDetector, SceneManager
 from scenedetect.backends.pyav import VideoStreamAv
-from scenes_pictures import Picture, at_rate, moving, plain, still, to_planes
+from scenes_pictures import Picture, at_rate, moving, plain, rounded, still
 
 from corridor_cli.media.open_reader import open_reader
 from corridor_cli.scenes.detectors.opencv import Shrinker, small_size, to_hsv
@@ -71,7 +71,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("psd")
     for name, how in ENCODINGS.items():
         pictures = (
-            (frame.index / how.rate, grown(to_planes(picture)))
+            (frame.index / how.rate, grown(rounded(picture)))
             for frame, picture in zip(at_rate(story()), story(), strict=True)
             if name != "vfr.webm" or frame.index < 60 or frame.index % 3
         )
