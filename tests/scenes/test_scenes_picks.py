@@ -157,6 +157,19 @@ def test_thumbs_of_any_size_keep_the_mean(shape: tuple[int, int]) -> None:
     assert (thumb == 77 * 8).all()
 
 
+@pytest.mark.parametrize("shape", [(53, 128), (27, 64), (18, 32), (19, 33), (5, 200), (256, 7), (1, 1)])
+def test_thumbs_are_means_over_all_of_the_picture(shape: tuple[int, int]) -> None:
+    planes = to_planes(np.random.default_rng(4).uniform(0, 255, (3, *shape)))
+
+    for plane, thumb in zip(planes, make_thumb(planes), strict=True):
+        height, width = plane.shape
+        for row, column in np.ndindex(18, 32):
+            top, left = row * height // 18, column * width // 32
+            bottom = max((row + 1) * height // 18, top + 1)
+            right = max((column + 1) * width // 32, left + 1)
+            assert abs(thumb[row, column] / 8 - plane[top:bottom, left:right].mean()) <= 1 / 16
+
+
 def test_sharpness_is_the_variance_of_the_laplacian() -> None:
     planes = to_planes(np.random.default_rng(3).uniform(0, 255, (3, 20, 30)))
     luma = planes.y.astype(float)
