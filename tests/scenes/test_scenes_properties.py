@@ -14,6 +14,7 @@ from scenes_pictures import DrawnFrame, end_of, to_planes
 from corridor_cli.records import Role
 from corridor_cli.scenes.candidates import MAX_HELD
 from corridor_cli.scenes.find import FoundScene, SceneFinder
+from corridor_cli.scenes.gaps import is_closer
 from corridor_cli.settings import FrameSettings, SceneSettings
 
 RANDOM = np.random.default_rng(7)
@@ -146,3 +147,12 @@ def test_scenes_before_a_broken_end_stay_what_they_were(
     assert early_scenes == [found.scene for found in whole][: len(early)]
     rest = finder.finish(end_of(frames[:count]))
     assert rest[-1].scene.end == end_of(frames[:count])
+
+
+times = st.fractions(min_value=-(10**6), max_value=10**6, max_denominator=10**6)
+
+
+@given(times, times, times)
+def test_gaps_are_compared_as_fractions_are(earlier: Fraction, later: Fraction, gap: Fraction) -> None:
+    assert is_closer(earlier, later, gap) is (later - earlier < gap)
+    assert is_closer(earlier, later, later - earlier) is False
