@@ -33,7 +33,7 @@ class ErrorInfo:
 class Planes(NamedTuple):
     """Y, U and V of a small picture, in limited range; the colours at half the size, rounded up.
 
-    uint8 `y` (h, w), `u` and `v` ((h + 1) // 2, (w + 1) // 2); several pictures have a leading axis.
+    uint8 `y` (h, w), `u` and `v` ((h + 1) // 2, (w + 1) // 2).
     """
 
     y: Pixels
