@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from corridor_cli.scenes.thumb_rows import ROW_SIZE, Instant, ThumbRows
+from corridor_cli.scenes.thumb_rows import ROW_SIZE, Backlog, Instant, ThumbRows
 from corridor_cli.scenes.thumbs import SCALE
 
 Numbers = NDArray[np.float64]
@@ -27,10 +27,25 @@ MIN_WINDOW_DISTANCE = 4.0
 EDGE_WEIGHT = 0.04
 
 _MIN_WINDOW_SUM = MIN_WINDOW_DISTANCE * SCALE * ROW_SIZE / 3
-_LENGTHS = np.array([length for length, _ in WINDOWS])
-# From the middle thumb of each window to its last one.
-_TO_END = np.array([length - (length // stride + 1) // 2 * stride for length, stride in WINDOWS])
+_LENGTHS = np.array([[length] for length, _ in WINDOWS])
 _BACK = np.arange(LONGEST + 1)
+
+
+def _places() -> NDArray[np.int64]:
+    """(6, 3, 1): how far from the first product of its last row six products of each window lie: of the last
+    thumb, of the last and the first, of the first, of the last and the middle, of the middle and the first,
+    of the middle.
+    """
+    places = []
+    for length, stride in WINDOWS:
+        to_middle = length - (length // stride + 1) // 2 * stride
+        rows = np.array([0, 0, length, 0, to_middle, to_middle])
+        steps = np.array([0, length, 0, to_middle, length - to_middle, 0])
+        places.append(steps - rows * (LONGEST + 1))
+    return np.array(places).T[..., np.newaxis]
+
+
+_PLACES = _places()
 
 
 class BlendMeter:
@@ -41,14 +56,14 @@ class BlendMeter:
         self._rows = rows
         # Of each row with itself and those before it: [:, k] with the k-th before.
         self._products = rows.beside(LONGEST + 1)
-        self._num_measured = 0
+        self._backlog = Backlog(rows, LONGEST)
         # By the number of the row and the window's place in `WINDOWS`.
         self._weights: dict[tuple[int, int], Numbers] = {}
 
     def widest_blend(self, number: int) -> tuple[Instant, Instant] | None:
         """Where the blend begins and ends that is seen in the widest window ending with this row which is
         one; None without one."""
-        if self._num_measured < self._rows.end:
+        if self._backlog.is_due:
             self._measure()
         at = self._rows.at(number)
         for place, (length, stride) in enumerate(WINDOWS):
@@ -75,41 +90,44 @@ class BlendMeter:
 
     def _measure(self) -> None:
         """The products of the rows that are new, and the weights of their windows which are blends."""
-        first, end = self._rows.at(self._num_measured), self._rows.at(self._rows.end)
-        oldest = max(0, first - LONGEST)
-        products = self._rows.values[first:end] @ self._rows.values[oldest:end].T
-        new = np.arange(first, end)
-        # What lies before the oldest row is of no run that these belong to.
-        before = np.maximum(new[:, None] - _BACK, oldest) - oldest
-        self._products[first:end] = products[(new - first)[:, None], before]
         self._weights.clear()
-        seconds = new[1 - self._num_measured % 2 :: 2]
+        due = self._backlog.take()
+        if due is None:
+            return
+        unmeasured, new = due
+        self._multiply(unmeasured)
+        seconds = new[1 - self._rows.number_at(int(new[0])) % 2 :: 2]
         worth_it = self._are_worth_it(seconds)
-        for place in np.flatnonzero(worth_it.any(axis=0)).tolist():
-            ends = seconds[worth_it[:, place]]
+        for place in np.flatnonzero(worth_it.any(axis=1)).tolist():
+            ends = seconds[worth_it[place]]
             weights, are_blends = weights_of(*self._ways(ends, *WINDOWS[place]))
             for which in np.flatnonzero(are_blends).tolist():
                 self._weights[self._rows.number_at(int(ends[which])), place] = weights[which]
-        self._num_measured = self._rows.end
+
+    def _multiply(self, new: slice) -> None:
+        """The products of these rows with themselves and those before them."""
+        oldest = max(0, new.start - LONGEST)
+        products = self._rows.values[new] @ self._rows.values[oldest : new.stop].T
+        rows = np.arange(new.start - oldest, new.stop - oldest)[:, None]
+        # What lies before the oldest row is of no run that these belong to.
+        self._products[new] = products[rows - (new.start - oldest), np.maximum(rows - _BACK, 0)]
 
     def _are_worth_it(self, ends: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """(n, 3): what the cheap tests, of the ends and the middle thumb, leave to be looked at.
+        """(3, n): what the cheap tests, of the ends and the middle thumb, leave to be looked at.
 
         Windows of pictures that stand still end here, those of moving ones next.
         """
-        firsts = np.maximum(ends[:, None] - _LENGTHS, 0)
-        middles = np.maximum(ends[:, None] - _TO_END, 0)
-        products = self._products
-        first_squares, with_first = products[firsts, 0], products[ends[:, None], _LENGTHS]
-        length = products[ends, 0][:, None] - 2 * with_first + first_squares
-        middle_first = products[middles, _LENGTHS - _TO_END]
-        weight = products[ends[:, None], _TO_END] - middle_first - with_first + first_squares
-        square = products[middles, 0] - 2 * middle_first + first_squares
+        last, with_first, first, with_middle, middle_first, middle = self._products.take(
+            ends * (LONGEST + 1) + _PLACES, mode="clip"
+        )
+        length = last - 2 * with_first + first
+        weight = with_middle - middle_first - with_first + first
+        square = middle - 2 * middle_first + first
         # n times the sum of squares is no less than the squared sum that `_is_far` asks for.
         moves = length * ROW_SIZE >= _MIN_WINDOW_SUM**2
         # (square / length - (weight / length)²) ≤ (2 · MAX_RESIDUAL)², without a division by 0.
         is_between = square * length - weight**2 <= (2 * MAX_RESIDUAL * length) ** 2
-        result: NDArray[np.bool_] = (self._rows.reach[ends][:, None] >= _LENGTHS) & moves & is_between
+        result: NDArray[np.bool_] = (self._rows.reach[ends] >= _LENGTHS) & moves & is_between
         return result
 
     def _ways(self, ends: NDArray[np.int64], length: int, stride: int) -> tuple[Numbers, Numbers]:

@@ -6,7 +6,7 @@ not been driven out of the caches by a decoder in between.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from corridor_cli.scenes.detectors.base import Look
 from corridor_cli.scenes.planes import PlaneStack, same_size, stacked
-from corridor_cli.scenes.thumbs import make_thumbs
+from corridor_cli.scenes.thumbs import Thumb, make_thumbs
 
 if TYPE_CHECKING:
     from corridor_cli.records import Planes, ScanFrame
@@ -24,10 +24,11 @@ _MAX_ROWS_IN_16_BITS = 257
 
 
 class LookMaker:
-    """Makes the `Look` of each frame; keeps the planes of the last one."""
+    """Makes the `Look` of each frame; keeps the planes and the thumb of the last one."""
 
     def __init__(self) -> None:
         self._last: Planes | None = None
+        self._thumb: Thumb | None = None
 
     def look_at(self, frames: Sequence[ScanFrame]) -> list[Look]:
         """The looks of the next frames, one or more, in order."""
@@ -37,13 +38,24 @@ class LookMaker:
             return [look for frame in frames for look in self.look_at([frame])]
         # The first frame of all is compared with itself.
         before = first if self._last is None else same_size(self._last, first)
-        stack = stacked([before, *planes])
+        if before is not self._last:  # the first frame, or another size, has no thumb to share
+            self._thumb = None
         self._last = planes[-1]
-        changes, thumbs = change_scores(stack), make_thumbs(stack.but_first())
+        stack = stacked([before, *planes])
+        changes = change_scores(stack)
         return [
             Look(frame.index, frame.time, change, thumb, frame)
-            for frame, change, thumb in zip(frames, changes, thumbs, strict=True)
+            for frame, change, thumb in zip(frames, changes, self._thumbs(stack, changes), strict=True)
         ]
+
+    def _thumbs(self, stack: PlaneStack, changes: Sequence[float]) -> Iterator[Thumb]:
+        """One for each change. A picture that repeats the one before shares its thumb."""
+        thumbs = None
+        for at, change in enumerate(changes):
+            if change > 0 or self._thumb is None:
+                thumbs = make_thumbs(stack.but_first()) if thumbs is None else thumbs
+                self._thumb = thumbs[at]
+            yield self._thumb
 
 
 def change_scores(stack: PlaneStack) -> list[float]:

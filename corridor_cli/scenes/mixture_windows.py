@@ -31,7 +31,7 @@ from corridor_cli.scenes.mixture_measures import (
     textures,
 )
 from corridor_cli.scenes.mixture_terms import Numbers
-from corridor_cli.scenes.thumb_rows import Instant, ThumbRows
+from corridor_cli.scenes.thumb_rows import Backlog, Instant, ThumbRows
 from corridor_cli.scenes.thumbs import HEIGHT, WIDTH
 
 if TYPE_CHECKING:
@@ -112,36 +112,47 @@ class WindowMeter:
 
 
 class Contrasts:
-    """The mean and variance of each of the `rows` and its step, and the windows in which contrast sags."""
+    """The means and variance of each of the `rows`, the windows in which contrast sags, and what else is
+    measured of those."""
 
     def __init__(self, rows: ThumbRows) -> None:
         self._rows = rows
         # Variance, step since the row before, texture, three means; in levels and their squares.
         self._facts = rows.beside(6)
-        self._num_measured = 0
+        self._backlog = Backlog(rows, LENGTHS[0])
+        self._num_complete = 0  # rows whose steps and textures are measured: windows that sag ask for them
         self._windows: dict[int, list[int]] = {}
 
     def windows(self, number: int) -> list[int]:
         """The lengths of the windows ending with this row in which contrast sags as a mixture's might."""
-        if self._num_measured < self._rows.end:
+        if self._backlog.is_due:
             self._measure()
         return self._windows.get(number, [])
 
     def _measure(self) -> None:
-        """The facts of the rows that are new, and their windows."""
-        first, end = self._rows.at(self._num_measured), self._rows.at(self._rows.end)
+        """The contrast of the rows that are new, and their windows."""
+        self._windows = {}
+        due = self._backlog.take()
+        if due is None:
+            return
+        unmeasured, new = due
+        rows, facts = self._rows.values[unmeasured], self._facts[unmeasured]
+        facts[:, 3:], facts[:, 0] = moments(rows.reshape(len(rows), 3, -1))
+        may_sag = self._may_sag(new)
+        for place in np.flatnonzero(may_sag.any(axis=1)).tolist():
+            self._windows[self._rows.number_at(int(new[place]))] = _LENGTHS[may_sag[place]].tolist()
+
+    def _complete(self, needed: int) -> None:
+        """The steps and textures of the rows from the one at `needed` on, as far as they are not measured."""
+        first, end = max(self._rows.at(self._num_complete), needed), self._rows.at(self._rows.end)
+        if first >= end:
+            return
         rows, facts = self._rows.values[first:end], self._facts[first:end]
         # Before the first row there is none: it is compared with itself.
         before = self._rows.values[first - 1 : end - 1] if first else np.concatenate([rows[:1], rows[:-1]])
-        planes = rows.reshape(len(rows), 3, -1)
-        facts[:, 3:], facts[:, 0] = moments(planes)
         facts[:, 1] = mean_squares((rows - before).reshape(len(rows), 3, -1))
-        facts[:, 2] = textures(planes[:, 0].reshape(-1, HEIGHT, WIDTH))
-        self._windows = {}
-        may_sag = self._may_sag(np.arange(first, end))
-        for place in np.flatnonzero(may_sag.any(axis=1)).tolist():
-            self._windows[self._num_measured + place] = _LENGTHS[may_sag[place]].tolist()
-        self._num_measured = self._rows.end
+        facts[:, 2] = textures(rows[:, :_PLANE_SIZE].reshape(-1, HEIGHT, WIDTH))
+        self._num_complete = self._rows.end
 
     def _may_sag(self, ends: NDArray[np.int64]) -> NDArray[np.bool_]:
         """(n, 5): whether contrast sags in the windows that end with these rows."""
@@ -165,6 +176,7 @@ class Contrasts:
         full = float(mean_squares(way.reshape(1, 3, -1))[0])
         if full < MIN_DIFFERENCE:
             return None
+        self._complete(max(0, now - LENGTHS[0]))
         variance, steps = facts[:, 0], facts[1:, 1]
         jump = float(steps.max()) / full
         detail = max(float(moments(way.reshape(1, 3, -1))[1][0]), 1.0)

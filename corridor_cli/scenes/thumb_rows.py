@@ -40,13 +40,14 @@ class ThumbRows:
     """Rows of 1,728 whole numbers in eighths of a level; at most `CAPACITY`, the oldest go.
 
     `values` is (`CAPACITY`, 1728); `reach` says how many rows before each are of the same run of frames, over
-    which no window leads where frames were left out. Rows are numbered from 0 as they come, and lie at
-    `at(number)`.
+    which no window leads where frames were left out; `still` how many of those show the very same picture.
+    Rows are numbered from 0 as they come, and lie at `at(number)`.
     """
 
     def __init__(self) -> None:
         self.values = np.zeros((CAPACITY, ROW_SIZE), np.float64)
         self.reach = np.zeros(CAPACITY, np.int64)
+        self.still = np.zeros(CAPACITY, np.int64)
         self.instants: list[Instant] = []
         self._beside: list[NDArray[np.float64]] = []
         self._num_gone = 0
@@ -85,6 +86,8 @@ class ThumbRows:
             at = len(self.instants)
             self.values[at] = look.thumb.reshape(-1)
             self.reach[at] = self.reach[at - 1] + 1 if follows and at else 0
+            is_same = self.reach[at] and look.thumb is self.instants[-1].thumb
+            self.still[at] = self.still[at - 1] + 1 if is_same else 0
             self._numbers[look.frame_index] = self.end
             self.instants.append(Instant(look.frame_index, look.time, look.thumb))
 
@@ -94,7 +97,37 @@ class ThumbRows:
 
     def _make_room(self) -> None:
         first = len(self.instants) - NUM_KEPT
-        for each in (self.values, self.reach, *self._beside):
+        for each in (self.values, self.reach, self.still, *self._beside):
             each[:NUM_KEPT] = each[first : first + NUM_KEPT]
         del self.instants[:first]
         self._num_gone += first
+
+
+class Backlog:
+    """The `rows` that somebody has to measure, in whose windows lie at most `longest` steps.
+
+    While a picture stands still there is nothing to be found in any window, and rows are left for later. When
+    it moves, those are made up for that a window may reach.
+    """
+
+    def __init__(self, rows: ThumbRows, longest: int) -> None:
+        self._rows = rows
+        self._longest = longest
+        self._num_seen = 0
+        self._num_measured = 0
+
+    @property
+    def is_due(self) -> bool:
+        """Whether rows have come since the last `take`."""
+        return self._num_seen < self._rows.end
+
+    def take(self) -> tuple[slice, NDArray[np.int64]] | None:
+        """Where the rows lie that are to be measured now, and those of them that are new; None where there is
+        nothing to be found in windows that end with new ones."""
+        first, end = self._rows.at(self._num_seen), self._rows.at(self._rows.end)
+        self._num_seen = self._rows.end
+        if self._rows.still[first:end].min() >= self._longest:
+            return None
+        reached = max(self._rows.at(self._num_measured), first - self._longest, 0)
+        self._num_measured = self._rows.end
+        return slice(reached, end), np.arange(first, end)

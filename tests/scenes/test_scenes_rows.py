@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from scenes_pictures import Picture, at_rate, blend, moving, still
 from corridor_cli.scenes.blend_windows import EDGE_WEIGHT, WINDOWS, BlendMeter, blend_weights
 from corridor_cli.scenes.detectors.base import Look
 from corridor_cli.scenes.looks import LookMaker
+from corridor_cli.scenes.mixture_windows import LENGTHS, Contrasts, WindowMeter
 from corridor_cli.scenes.thumb_rows import CAPACITY, MAX_BLOCK, NUM_KEPT, ThumbRows
 
 Found = tuple[int, int] | None
@@ -70,6 +73,69 @@ def test_products_find_the_blends_that_the_thumbs_show(size: int) -> None:
     assert len(looks) > 2 * CAPACITY, "rows must have gone"
     assert sum(each is not None for each in expected) > 50
     assert found_by_meter(looks, size) == expected
+
+
+@pytest.mark.parametrize("size", [1, 7, MAX_BLOCK])
+def test_what_stands_still_is_left_out_and_nothing_with_it(size: int) -> None:
+    """Thumbs that are copies are never known to be the same picture: every row is measured."""
+    frozen = still(3, 90)
+    pictures = [
+        *story(),
+        *frozen,
+        *blend(frozen[:60], moving(4, 60), 20),
+        *[each for each in moving(9, 40) for _ in "abc"],
+    ]
+    looks = looks_of(pictures)
+    num_shared = sum(one.thumb is other.thumb for one, other in pairwise(looks))
+    assert num_shared > 200
+    copies = [replace(look, thumb=look.thumb.copy()) for look in looks]
+    found, expected = windows_by_meter(looks, size), windows_by_meter(copies, size)
+    assert len(expected) > 20
+    assert found == expected
+    assert found_by_meter(looks, size) == found_by_meter(copies, size)
+
+
+def windows_by_meter(looks: list[Look], size: int) -> list[tuple[int, int, bytes]]:
+    rows = ThumbRows()
+    meter = WindowMeter(rows)
+    found: list[tuple[int, int, bytes]] = []
+    for block in in_blocks(looks, size):
+        rows.extend(block)
+        for look in block:
+            for window in meter.push(look) or []:
+                found.append((window.start.frame_index, window.end.frame_index, window.features.tobytes()))
+    return found
+
+
+def test_a_long_window_is_measured_whole_after_a_short_one() -> None:
+    looks = looks_of(blend(moving(2, 60), moving(7, 60), 30))[: 2 * NUM_KEPT]
+    asked = [(end, length) for end in range(50, 80, 2) for length in sorted(LENGTHS)]
+    rows = ThumbRows()
+    contrasts = Contrasts(rows)
+    for block in in_blocks(looks, MAX_BLOCK):
+        rows.extend(block)
+        contrasts.windows(rows.end - 1)
+    found = [contrasts.features(end, length) for end, length in asked]
+    # Whose windows are asked for alone, longest first, has measured all rows there are.
+    expected = []
+    for end, length in asked:
+        alone = Contrasts(rows)
+        alone.windows(rows.end - 1)
+        alone.features(NUM_KEPT, LENGTHS[0])
+        expected.append(alone.features(end, length))
+    assert sum(each is not None for each in found) > 5
+    for one, other in zip(found, expected, strict=True):
+        assert np.array_equal(one, other) if one is not None else other is None
+
+
+def test_a_repeated_picture_shares_the_thumb_before_it() -> None:
+    [one], [other] = still(1, 1), still(2, 1)
+    nearly = other.copy()
+    nearly[0, 0, 0] += 1
+    looks = looks_of([one, one, other, nearly, other, one, one, one])
+    shared = [before.thumb is after.thumb for before, after in pairwise(looks)]
+    assert shared == [True, False, False, False, False, True, True]
+    assert np.array_equal(looks[0].thumb, looks[5].thumb)
 
 
 def test_no_blend_leads_over_frames_that_were_left_out() -> None:

@@ -23,7 +23,8 @@ class SceneStart:
 @dataclass(frozen=True, slots=True)
 class Look:
     """One frame as the detectors see it: how much it differs from the frame before it in this scan, in
-    levels (see `looks.change_scores`), and the thumb of its planes.
+    levels (see `looks.change_scores`), and the thumb of its planes: the very array of the frame before
+    where its picture is repeated.
 
     `frame` has the whole picture; converting it is the dear part of a scan, so only few detectors do.
     """
