@@ -15,9 +15,14 @@ from corridor_cli.settings import DecodeSettings, FrameSettings
 
 
 def fetch_picks(
-    job: ScanJob, decode: DecodeSettings, frames: FrameSettings, write: Callable[[PickPicture], FrameRef]
+    job: ScanJob,
+    decode: DecodeSettings,
+    frames: FrameSettings,
+    write: Callable[[PickPicture], FrameRef],
+    on_beat: Callable[[], None],
 ) -> Iterator[SceneFrames | ScanEnd]:
-    """One record for each pick the job wants, then the end; `write` puts a picture into a slot."""
+    """One record for each pick the job wants, then the end; `write` puts a picture into a slot, and `on_beat`
+    is called while none comes."""
     assert job.wanted is not None
     wanted_of: dict[KnownPick, list[WantedPick]] = {}
     for wanted in job.wanted:
@@ -26,7 +31,8 @@ def fetch_picks(
     choice = None
     problem = None
     try:
-        for known, picture, reader in read_picks(Path(job.path), list(wanted_of), decode, job.info):
+        fetched = read_picks(Path(job.path), list(wanted_of), decode, job.info, on_beat)
+        for known, picture, reader in fetched:
             choice = reader
             for wanted in wanted_of[known]:
                 frame = write(picture) if wanted.for_model else None

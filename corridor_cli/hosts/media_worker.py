@@ -223,7 +223,7 @@ class MediaWorker:
     # --- the picks of a known scan ---
 
     def _fetch(self, job: ScanJob, decode: DecodeSettings) -> None:
-        for record in fetch_picks(job, decode, self._setup.frames, self._write):
+        for record in fetch_picks(job, decode, self._setup.frames, self._write, self._beat):
             self._beat()  # before it: nothing may come of a job behind its end
             self._channel.send(record)
             _free_frames()

@@ -85,11 +85,12 @@ def demux_packets(video: OpenVideo, damage: Damage) -> Generator[Packet[Any] | N
 
 
 class Tape:
-    """A video that is wound to timestamps, ascending."""
+    """A video that is wound to timestamps, ascending; `on_beat` is called for each packet on the way."""
 
-    def __init__(self, video: OpenVideo) -> None:
+    def __init__(self, video: OpenVideo, on_beat: Callable[[], None] = lambda: None) -> None:
         self._video = video
-        self._frames = decode_frames(video, Damage())
+        self._on_beat = on_beat
+        self._frames = self._play()
         self._held: VideoFrame | None = None
         # From where a seek landed to the frame wanted, in ticks: playing on as far costs no more than another
         # seek may. Without it every pick of a long GOP was reached from the GOP's beginning.
@@ -121,11 +122,14 @@ class Tape:
             self._video.container.seek(pts, stream=self._video.stream)
         except AV_ERRORS:
             return False
-        self._frames = decode_frames(self._video, Damage())
+        self._frames = self._play()
         self._held = next(self._frames, None)
         if self._held is not None and self._held.pts is not None:
             self._longest_way = max(self._longest_way, Fraction(pts - self._held.pts))
         return True
+
+    def _play(self) -> Generator[VideoFrame]:
+        return decode_frames(self._video, Damage(), lambda _: self._on_beat())
 
     def _play_to(self, pts: int) -> VideoFrame | None:
         """Decode up to `pts`. A patched-up frame is no match: its references may lie before the seek."""

@@ -39,10 +39,10 @@ def open_reader(
     require_file(path, settings)
     if for_picks or info is not None:
         info = info or probe(path, max_pixels=settings.max_pixels)
-        return _choose(path, settings, info, None, for_picks=for_picks)
+        return _choose(path, settings, info, None, on_beat, for_picks=for_picks)
     begun = begin(path, settings, num_threads, on_beat)
     try:
-        reader = _choose(path, settings, describe(begun), begun, for_picks=False)
+        reader = _choose(path, settings, describe(begun), begun, on_beat, for_picks=False)
     except BaseException:
         begun.close()
         raise
@@ -52,7 +52,13 @@ def open_reader(
 
 
 def _choose(
-    path: Path, settings: DecodeSettings, info: VideoInfo, begun: FramePass | None, *, for_picks: bool
+    path: Path,
+    settings: DecodeSettings,
+    info: VideoInfo,
+    begun: FramePass | None,
+    on_beat: Callable[[], None],
+    *,
+    for_picks: bool,
 ) -> Reader:
     candidates, about_nvdec = _candidates(settings, info, for_picks=for_picks)
     fallbacks: list[str] = []
@@ -61,13 +67,13 @@ def _choose(
         if not obstacle:
             try:
                 reader = _open(name, path, settings, info, ReaderChoice(name, why, tuple(fallbacks)))
-                return reader if for_picks else TakeOver(reader, path, settings)
+                return reader if for_picks else TakeOver(reader, path, settings, on_beat)
             except MediaError as error:
                 obstacle = error.message.removeprefix(f"{printable(path)}: ")
         fallbacks.append(f"{name}: {obstacle}")
     reason = _pyav_reason(settings, for_picks) + (f"; {about_nvdec}" if about_nvdec else "")
     choice = ReaderChoice("pyav", reason, tuple(fallbacks))
-    return PyavReader(path, settings, info, choice, begun)
+    return PyavReader(path, settings, info, choice, begun, on_beat)
 
 
 def _candidates(

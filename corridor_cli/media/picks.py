@@ -28,12 +28,17 @@ class KnownPick(NamedTuple):
 
 
 def read_picks(
-    path: Path, picks: Sequence[KnownPick], settings: DecodeSettings, info: VideoInfo | None = None
+    path: Path,
+    picks: Sequence[KnownPick],
+    settings: DecodeSettings,
+    info: VideoInfo | None = None,
+    on_beat: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[KnownPick, PickPicture, ReaderChoice]]:
     """Each distinct pick once, ascending, with its picture and the reader that gave it.
 
     Tried in turn, for the picks still missing: the reader that `open_reader` offers, PyAV by seeking, PyAV
     from the start. A wrong picture or an error moves on to the next, and is told in the choice's `fallbacks`.
+    `on_beat` is called while PyAV decodes what is not asked for.
     Raises `DecodeError` when the pictures of the record are not in the file, other `MediaError`s when it
     cannot be opened.
     """
@@ -49,7 +54,7 @@ def read_picks(
     if settings.reader != "pyav":
         ways.insert(0, (settings, "", _sought))
     for how, reason, frames_of in ways:
-        reader = open_reader(path, how, for_picks=True, info=info)
+        reader = open_reader(path, how, for_picks=True, info=info, on_beat=on_beat)
         if how is settings and reader.name == "pyav":
             fallbacks += reader.choice.fallbacks
             continue

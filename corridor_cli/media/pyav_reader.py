@@ -36,7 +36,10 @@ def begin(
 
 
 class PyavReader:
-    """Reader over PyAV. Its first scan goes on with what was `begun`, if anything was; see `begin`."""
+    """Reader over PyAV. Its first scan goes on with what was `begun`, if anything was; see `begin`.
+
+    `on_beat` is called for each packet of every other way through the file: frames may be long in coming.
+    """
 
     name = "pyav"
 
@@ -47,6 +50,7 @@ class PyavReader:
         info: VideoInfo,
         choice: ReaderChoice,
         begun: FramePass | None = None,
+        on_beat: Callable[[], None] = lambda: None,
     ) -> None:
         self.info = info
         self.choice = choice
@@ -56,6 +60,7 @@ class PyavReader:
         self._path = path
         self._settings = settings
         self._begun = begun
+        self._on_beat = on_beat
         self._pass: FramePass | None = None
         self._video: OpenVideo | None = None
         self._active: list[Generator[PyavFrame]] = []  # generators to close before the container
@@ -68,7 +73,7 @@ class PyavReader:
         """
         begun, self._begun = self._begun, None
         self.close()
-        self._pass = begun or begin(self._path, self._settings)
+        self._pass = begun or begin(self._path, self._settings, on_beat=self._on_beat)
         frames = self._scan(self._pass)
         self._active.append(frames)
         return frames
@@ -127,7 +132,7 @@ class PyavReader:
 
     def _seek_all(self, video: OpenVideo, wanted: Sequence[tuple[int, Fraction]]) -> Generator[PyavFrame]:
         converter, name = Converter(self.info.sample_aspect_ratio), printable(self._path)
-        with closing(Tape(video)) as tape:
+        with closing(Tape(video, self._on_beat)) as tape:
             first_pts = tape.first_pts()
             if first_pts is None:
                 raise DecodeError(f"{name}: its first frame has no timestamp to seek by")

@@ -5,7 +5,7 @@ decord and torchcodec end at the first thing they cannot decode; PyAV goes on be
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
@@ -19,12 +19,22 @@ from corridor_cli.settings import DecodeSettings
 
 
 class TakeOver:
-    """The reader it was given until that fails in a scan, then PyAV; `choice` tells which and why."""
+    """The reader it was given until that fails in a scan, then PyAV; `choice` tells which and why.
 
-    def __init__(self, first: Reader, path: Path, settings: DecodeSettings) -> None:
+    `on_beat` is called while PyAV passes over what is out already.
+    """
+
+    def __init__(
+        self,
+        first: Reader,
+        path: Path,
+        settings: DecodeSettings,
+        on_beat: Callable[[], None] = lambda: None,
+    ) -> None:
         self._reader: Reader = first
         self._path = path
         self._settings = settings
+        self._on_beat = on_beat
         self._active: list[Generator[ScanFrame]] = []
 
     @property
@@ -79,7 +89,7 @@ class TakeOver:
         if num_frames:
             why += f", after {num_frames} frames"
         choice = ReaderChoice("pyav", f"took over from {old.name}", (*old.choice.fallbacks, why))
-        self._reader = PyavReader(self._path, self._settings, old.info, choice)
+        self._reader = PyavReader(self._path, self._settings, old.info, choice, on_beat=self._on_beat)
 
     def _go_on(self, num_frames: int, last: Fraction, error: DecodeError) -> Generator[ScanFrame]:
         """PyAV's frames behind the last one given out. Where both do not number it alike, the scan ends."""

@@ -77,6 +77,20 @@ def test_what_decord_cannot_do_is_told(clip: Clip, tmp_path: Path) -> None:
     assert last.fallbacks[0].startswith("decord: ")
 
 
+@pytest.mark.parametrize(("name", "way"), [("h264.ts", "sought"), ("raw.h264", "from the start")])
+def test_signs_of_life_come_while_no_pick_does(clip: Clip, name: str, way: str) -> None:
+    """One pick at the end of a long file takes longer than a decoder may keep silent."""
+    known = picks_of(clip(name))
+    beats_until: list[int] = []
+    beats: list[None] = []
+    for _, _, choice in read_picks(
+        clip(name), [known[0], known[-1]], AUTO, on_beat=lambda: beats.append(None)
+    ):
+        assert way in choice.reason
+        beats_until.append(len(beats))
+    assert beats_until[1] - beats_until[0] > len(known) // 4
+
+
 def test_a_wrong_checksum_tries_every_way_and_then_says_so(clip: Clip) -> None:
     known = picks_of(clip("h264.mp4"))
     known[3] = known[3]._replace(rgb_crc32=known[3].rgb_crc32 ^ 1)

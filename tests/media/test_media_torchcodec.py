@@ -110,9 +110,12 @@ def test_where_it_gives_up_pyav_goes_on(clip: Clip, tmp_path: Path, bad: int) ->
     damaged = clips.with_bad_packet(clip("h264.mp4"), tmp_path / "bad.mp4", bad)
     alone = open_reader(damaged, DecodeSettings(reader="pyav"), for_picks=False)
     expected = [(frame.index, frame.time) for frame in alone.read_frames()]
-    reader = open_reader(damaged, TORCHCODEC, for_picks=False)
+    beats: list[None] = []
+    reader = open_reader(damaged, TORCHCODEC, for_picks=False, on_beat=lambda: beats.append(None))
     assert reader.name == "torchcodec"
+    beats.clear()  # what the file was looked at for
     assert [(frame.index, frame.time) for frame in reader.read_frames()] == expected
+    assert len(beats) >= len(expected)  # frames passed over show life, too
     assert reader.name == reader.choice.name == "pyav"
     assert reader.choice.reason == "took over from torchcodec"
     (told,) = reader.choice.fallbacks
