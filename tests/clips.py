@@ -216,6 +216,21 @@ def with_bad_packet(source: Path, target: Path, number: int) -> Path:
     return target
 
 
+def with_stray_timestamp(source: Path, target: Path, number: int, seconds: int) -> Path:
+    """The same packets, one of them to be shown so much later; the order of decoding stays."""
+    with av.open(str(source)) as container, av.open(str(target), "w") as output:
+        stream = container.streams.video[0]
+        copied = output.add_stream_from_template(stream)
+        for at, packet in enumerate(p for p in container.demux(stream) if p.size):
+            assert packet.pts is not None
+            assert packet.time_base is not None
+            if at == number:
+                packet.pts += round(seconds / packet.time_base)
+            packet.stream = copied
+            output.mux(packet)
+    return target
+
+
 def with_all_packets_bad(source: Path, target: Path) -> Path:
     """A well-formed container around a video stream that yields no picture."""
     with av.open(str(source)) as container:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from typing import Protocol, TypeVar
 
 # With neither rate nor two timestamps something must stand for a frame's length; a warning says so.
 FALLBACK_INTERVAL = Fraction(1, 25)
@@ -12,6 +14,36 @@ DISCONTINUITY_SECONDS = 1
 # Some intervals differ in any file (one dropped frame); from this share on the rate is called variable.
 VARIABLE_SHARE = Fraction(3, 100)
 MAX_KNOWN_INTERVALS = 1024
+
+
+class Stamped(Protocol):
+    """A decoded frame: its timestamp, or None, and how long it is shown, in ticks."""
+
+    @property
+    def pts(self) -> int | None: ...
+
+    @property
+    def duration(self) -> int: ...
+
+
+StampedT = TypeVar("StampedT", bound=Stamped)
+
+
+def placed(frames: Iterable[StampedT], clock: Clock) -> Iterator[tuple[StampedT, Fraction]]:
+    """Each frame with its time. One that leaps ahead is kept back until the next one shows whether the others
+    follow it there: if not, its timestamp is a stray one, and is left out of account."""
+    leaping: StampedT | None = None
+    for frame in frames:
+        if leaping is not None:
+            time = clock.mend_stray(leaping.pts, frame.pts)
+            yield leaping, clock.place(leaping.pts, leaping.duration) if time is None else time
+            leaping = None
+        if clock.leaps(frame.pts):
+            leaping = frame
+        else:
+            yield frame, clock.place(frame.pts, frame.duration)
+    if leaping is not None:
+        yield leaping, clock.place(leaping.pts, leaping.duration)
 
 
 class Clock:
@@ -24,6 +56,7 @@ class Clock:
     def __init__(self, time_base: Fraction, frame_rate: Fraction | None) -> None:
         self._time_base = time_base
         self._frame_rate = frame_rate
+        self._leap = int(DISCONTINUITY_SECONDS / time_base)
         # All in ticks since the origin, so that the usual frame costs whole numbers only: with `Fraction`s
         # throughout, placing a frame took a third as long as shrinking it. Mended places may be fractions.
         self._origin: int | None = None
@@ -50,6 +83,25 @@ class Clock:
         self._last = at
         self._last_duration = max(duration_ticks, 0)
         return self._seconds(at)
+
+    def leaps(self, pts: int | None) -> bool:
+        """Whether a frame with this timestamp would come long after the last one."""
+        if pts is None or self._origin is None or self._last is None:
+            return False
+        return pts - self._origin - self._last > self._leap
+
+    def mend_stray(self, stray: int | None, following: int | None) -> Fraction | None:
+        """The time of the next frame, whose timestamp is `stray`, where the one `following` goes on from the
+        last frame; else None, and nothing is placed."""
+        if stray is None or following is None or self._origin is None or self._last is None:
+            return None
+        gap = following - self._origin - self._last
+        if not 0 < gap < stray - self._origin - self._last:
+            return None
+        self._say_once("timestamps far ahead of those around them are left out of account")
+        self._last += min(self._usual(), Fraction(gap) / 2)
+        self._last_duration = 0
+        return self._seconds(self._last)
 
     def _seconds(self, ticks: int | Fraction) -> Fraction:
         if isinstance(ticks, int):

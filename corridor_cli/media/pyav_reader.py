@@ -12,7 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from corridor_cli.errors import DecodeError, NoFramesError
-from corridor_cli.media.clock import Clock
+from corridor_cli.media.clock import Clock, placed
 from corridor_cli.media.container import OpenVideo, open_video
 from corridor_cli.media.damage import Damage, stated_end
 from corridor_cli.media.decoding import Tape
@@ -84,10 +84,9 @@ class PyavReader:
         index, stated = 0, None
         try:
             with closing(begun.frames()) as frames:
-                for frame in frames:
+                for frame, time in placed(frames, clock):
                     if index == 0:
                         stated = stated_end(begun.video.container, begun.video.stream, frame.pts)
-                    time = clock.place(frame.pts, frame.duration)
                     damage.note_frame(time, is_corrupt=frame.is_corrupt)
                     yield PyavFrame(index, time, frame, converter)
                     index += 1

@@ -192,6 +192,16 @@ def test_what_follows_a_dissolve_up_to_the_next_keyframe_is_not_decoded(tmp_path
     assert not {*range(1, 100), *range(180, 200), *range(201, 300)} & seen
 
 
+def test_a_stray_timestamp_costs_the_shortcut_and_no_frame(tmp_path: Path) -> None:
+    sound = drawn(tmp_path / "sound.mp4", [3, 3, 2])
+    path = clips.with_stray_timestamp(sound, tmp_path / "stray.mp4", 60, 78)
+    _, _, reader, frames = found(path, "keyframes")
+    assert "keyframes: some of its timestamps are far" in reader.choice.fallbacks[0]
+    assert [frame.time for frame in frames] == [Fraction(at, 25) for at in range(200)]
+    assert reader.end == 8
+    assert any("far ahead" in warning for warning in reader.warnings)
+
+
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
