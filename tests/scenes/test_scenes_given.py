@@ -122,6 +122,8 @@ def test_cuts_behind_the_end_are_told_and_all_of_them_are_refused() -> None:
     assert starts(found) == [25]
     (note,) = finder.cut_notes()
     assert note == "cuts.csv: 2 cuts lie behind the video's end at 2.000 s; the first is 3.000 s (line 3)"
+    finder, _ = find(frames, [Fraction(1), Fraction(10**99)])
+    assert finder.cut_notes()[0].endswith("; the first is 1e+99 s (line 2)")
     for first in (Fraction(29), Fraction(0)):  # every list of scenes has a row for the first one
         finder, _ = find(frames, [first, Fraction(30), 70])
         with pytest.raises(

@@ -12,6 +12,8 @@ from corridor_cli.scenes.detectors.base import Look, SceneStart
 
 # A cut at the end of the video, by whichever clock, is none and no mistake either.
 END_SECONDS = Fraction(1, 10)
+# Longer times are told without all their digits.
+_LONGEST_TOLD = 10**9
 
 
 class FileDetector:
@@ -107,5 +109,8 @@ def _frame(cut: Cut) -> int:
 
 
 def _in_words(cut: Cut) -> str:
-    at = f"frame {cut.frame_index}" if cut.time is None else f"{float(cut.time):.3f} s"
+    if cut.time is None:
+        at = f"frame {cut.frame_index}"
+    else:  # 1e99 is a time, too
+        at = f"{float(cut.time):.3f} s" if cut.time < _LONGEST_TOLD else f"{float(cut.time):.3g} s"
     return f"{at} ({cut.place})"
