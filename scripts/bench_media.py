@@ -8,7 +8,7 @@ core or to two as its name says:
 
     decode             PyAV, one thread, frames thrown away
     scan               the media worker's code: planes, scores, transitions, picks as RGB and JPEG
-    scan, 2 cores      the same, decoding ahead, by three threads of FFmpeg
+    scan, 2 cores      the same, decoding ahead, by two threads of FFmpeg
     keyframes          the same with scenes.scan: keyframes
     psd pyav, opencv   PySceneDetect's AdaptiveDetector over each of its readers
 
@@ -41,7 +41,6 @@ from bench.telling import machine_facts, spread, table, tree_memory_bytes
 
 from corridor_cli.hosts.media_pool import MediaPool
 from corridor_cli.hosts.slots import create_arena
-from corridor_cli.media.limits import num_decoding_threads
 from corridor_cli.records import ScanEnd, ScanJob, SceneFrames
 
 NUM_SLOTS = 12
@@ -206,7 +205,7 @@ def main() -> int:
     document: dict[str, Any] = {"machine": facts, "results": [], "memory": []}
     if arguments.memory:
         for path in arguments.memory:
-            for changes in ({}, {"reads_ahead": True, "num_threads": num_decoding_threads(2)}):
+            for changes in ({}, {"reads_ahead": True, "num_threads": 2}):
                 told = peak_memory(path, **changes)
                 document["memory"].append(told)
                 print(memory_line(told), flush=True)

@@ -20,7 +20,7 @@ from corridor_cli.hosts.confine import worker_memory_bytes
 from corridor_cli.hosts.messages import JobLost, WorkerSetup
 from corridor_cli.hosts.process import ChildProcess
 from corridor_cli.hosts.watch import Watch
-from corridor_cli.media.limits import num_decoding_threads, out_of_time, stalled, worker_died
+from corridor_cli.media.limits import out_of_time, stalled, worker_died
 from corridor_cli.records import (
     ErrorInfo,
     ProbeJob,
@@ -140,7 +140,7 @@ class MediaPool:
     def _num_threads(self, num_waiting: int) -> int:
         num_busy = sum(worker.job is not None for worker in self._workers)
         num_sharing = min(len(self._workers), num_busy + num_waiting)
-        return max(self._setup.num_threads, num_decoding_threads(self._setup.num_cores // num_sharing))
+        return max(self._setup.num_threads, self._setup.num_cores // num_sharing)
 
     def receive(self) -> Iterator[WorkerEvent]:
         """Everything the workers have said, and the jobs of those that died."""

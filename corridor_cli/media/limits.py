@@ -34,15 +34,6 @@ OUT_OF_MEMORY = "out of memory"
 OWN_REASONS = (TOO_LARGE, OUT_OF_MEMORY)
 
 
-def num_decoding_threads(num_processors: int) -> int:
-    """By how many threads a file is decoded on so many processors.
-
-    One more than those where they are several, as FFmpeg itself would have it: a thread waits now and then
-    for rows of a picture that another one decodes. On two, scans of 1080p are 1.05 to 1.1 times as fast.
-    """
-    return num_processors if num_processors <= 1 else min(MAX_THREADS, num_processors + 1)
-
-
 class BusyClock:
     """Seconds spent on one file. Waiting for somebody else is not the file's fault and does not count."""
 

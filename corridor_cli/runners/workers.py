@@ -7,7 +7,7 @@ from pathlib import Path
 
 from corridor_cli.hardware import available_memory_bytes, num_usable_cpus
 from corridor_cli.hosts.messages import WorkerSetup
-from corridor_cli.media.limits import MAX_THREADS, num_decoding_threads
+from corridor_cli.media.limits import MAX_THREADS
 from corridor_cli.runners.picture_limits import PictureLimits
 from corridor_cli.settings import Settings
 
@@ -37,8 +37,8 @@ def plan_workers(settings: Settings, num_videos: int, *, has_model: bool = True)
 
     A model that computes on the processor keeps a core for itself; one on an accelerator leaves all of them,
     and so does having none. A file a core uses the cores best, and costs no hand-over from core to core.
-    Where workers are fewer than cores because videos are few, each is given a thread to decode ahead, and as
-    many to decode by as suit its share of the cores.
+    Where workers are fewer than cores because videos are few, each is given a thread to decode ahead, and its
+    share of the cores to decode by.
     """
     num_cpus = num_usable_cpus()
     num_wanted, why = _wanted(settings, num_cpus, has_model)
@@ -54,8 +54,7 @@ def plan_workers(settings: Settings, num_videos: int, *, has_model: bool = True)
         reason += f"; decoding ahead on a second thread, for videos ({num_videos}) are fewer than processors"
         reason += f" ({num_cpus})"
     asked = settings.decode.threads
-    share = num_decoding_threads(num_cores // num_workers)
-    num_threads = share if asked == "auto" else min(MAX_THREADS, asked)
+    num_threads = min(MAX_THREADS, num_cores // num_workers if asked == "auto" else asked)
     if num_threads > 1:
         reason += (
             f"{', and' if reads_ahead else '; decoding'} by {num_threads} threads where the codec allows it"

@@ -22,7 +22,6 @@ from corridor_cli.hosts.media_pool import WORKER_ENVIRONMENT
 from corridor_cli.hosts.media_worker import MediaWorker
 from corridor_cli.hosts.messages import WorkerSetup
 from corridor_cli.hosts.slots import Slots, create_arena
-from corridor_cli.media.limits import num_decoding_threads
 from corridor_cli.pipeline.plan import ModelIdentity
 from corridor_cli.records import ScanEnd, ScanJob, SceneFrames, SlotsFreed
 from corridor_cli.runners.picture_limits import picture_limits
@@ -137,7 +136,7 @@ def pyscenedetect(path: Path, backend: str, threads: str | None = None) -> Outco
 CONTESTANTS: dict[str, tuple[int, Callable[[Path], Outcome]]] = {
     "decode": (1, decode_only),
     "scan": (1, scan),
-    "scan, 2 cores": (2, lambda path: scan(path, num_threads=num_decoding_threads(2), reads_ahead=True)),
+    "scan, 2 cores": (2, lambda path: scan(path, num_threads=2, reads_ahead=True)),
     "keyframes": (1, lambda path: scan(path, scenes=SceneSettings(scan="keyframes"))),
     "psd pyav": (1, lambda path: pyscenedetect(path, "pyav")),
     "psd opencv": (1, lambda path: pyscenedetect(path, "opencv")),

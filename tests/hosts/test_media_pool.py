@@ -102,13 +102,13 @@ def test_the_fewer_videos_are_left_the_more_processors_each_is_given(tmp_path: P
     clip = str(clips.draw("h264.mp4", tmp_path))
     arena_fd = create_arena(2, SLOT_BYTES)
     pool = MediaPool(replace(SETUP, num_cores=6), arena_fd, 2, 1)
-    for video, (num_waiting, num_threads) in enumerate([(1, 4), (0, 4)]):
+    for video, (num_waiting, num_threads) in enumerate([(1, 3), (0, 3)]):
         pool.start(ScanJob(video, clip), num_waiting)
         assert num_decoder_threads(pool.pids[video]) == num_threads
     pool.close()
     alone = MediaPool(replace(SETUP, num_cores=6), arena_fd, 2, 1)
     alone.start(ScanJob(0, clip))
-    assert num_decoder_threads(alone.pids[0]) == 7
+    assert num_decoder_threads(alone.pids[0]) == 6
     alone.close()
     os.close(arena_fd)
 

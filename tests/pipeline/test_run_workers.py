@@ -67,8 +67,8 @@ def test_little_memory_means_few_workers_and_one_core_is_enough(monkeypatch: pyt
     ("asked", "num_videos", "num_cores", "num_threads"),
     [
         (settings(device="cuda"), 1, 8, 8),
-        (settings(device="cpu"), 1, 7, 8),
-        (settings(device="cuda"), 3, 8, 3),
+        (settings(device="cpu"), 1, 7, 7),
+        (settings(device="cuda"), 3, 8, 2),
         (settings(device="cuda"), 100, 8, 1),
         (settings(DecodeSettings(workers=3), device="cuda"), 1, 1, 1),
         (settings(DecodeSettings(threads=1), device="cuda"), 1, 8, 1),
