@@ -11,7 +11,8 @@ cd "$(dirname "$0")/.."
 .venv/bin/python -m compileall -q corridor_cli scripts
 
 workers=${TEST_WORKERS:-$(nproc 2>/dev/null || echo 1)}
-# Most tests that take long start several processes each: more at a time than asked for is no gain.
+# Most tests that take long start several processes each: more at a time than asked for is no gain. On two
+# processors three took longer than two (923 s; two had taken 731 s, another day).
 [ -n "${TEST_WORKERS:-}" ] || [ "$workers" -le 2 ] || workers=2
 if [ $# -gt 0 ] || [ "$workers" -le 1 ]; then
   .venv/bin/mypy
@@ -23,7 +24,9 @@ trap 'jobs -p | xargs -r kill; rm -f "$types"' EXIT
 nice .venv/bin/mypy >"$types" 2>&1 &
 mypy=$!
 code=0
-.venv/bin/python -m pytest --numprocesses "$workers" --dist loadfile --no-loadscope-reorder -m "not alone" || code=$?
+# What takes longest is told, for whoever has to make it quicker.
+.venv/bin/python -m pytest --numprocesses "$workers" --dist loadfile --no-loadscope-reorder --durations 25 \
+  -m "not alone" || code=$?
 types_code=0
 wait "$mypy" || types_code=$?
 cat "$types"
