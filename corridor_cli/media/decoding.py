@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from av.packet import Packet
 from av.video.frame import VideoFrame
 
@@ -21,6 +22,9 @@ from corridor_cli.printable import printable
 MAX_READ_ERRORS = 8
 # Decoding on is cheaper than a seek while the wanted frame is this close.
 NEAR_SECONDS = 1
+# So many frames may be decoded before one that is shown earlier: H.264 and HEVC allow no more.
+MAX_REORDERED = 16
+SCATTERED = "some of its timestamps are far from those around them"
 # How far before a wanted frame to look for a keyframe, one try after the other.
 SEEK_MARGINS_SECONDS = (0, 2, 10)
 
@@ -159,8 +163,8 @@ class PacketTimes:
 def packet_times(path: Path) -> PacketTimes:
     """Read all packets, decode none.
 
-    Raises `DecodeError` when one has no timestamp or cannot be read, or when they end before the header says,
-    which FFmpeg alone would pass over (a WebM cut short).
+    Raises `DecodeError` when one has no timestamp or a stray one, or cannot be read, or when they end before
+    the header says, which FFmpeg alone would pass over (a WebM cut short).
     """
     video = open_video(path, num_threads=1)
     damage = Damage()
@@ -172,12 +176,24 @@ def packet_times(path: Path) -> PacketTimes:
         ]
         known = sorted((pts, duration) for pts, duration in spans if pts is not None)
         reason = "packets without a timestamp" if len(known) < len(spans) or not known else ""
+        if not reason and is_scattered([pts for pts, _ in spans if pts is not None]):
+            reason = SCATTERED
         reason = damage.read_error or reason or _lost_tail(video, damage, known)
     finally:
         video.container.close()
     if reason:
         raise DecodeError(f"{printable(path)}: its index cannot be relied on ({reason})")
     return PacketTimes(tuple(p for p, _ in known), tuple(d for _, d in known), video.time_base)
+
+
+def is_scattered(pts: Sequence[int]) -> bool:
+    """Whether a frame is shown further from its place in the file than reordering could move it.
+
+    Its timestamp is a stray one: in order of time it would stand where no decoder gives it.
+    """
+    places = np.argsort(np.asarray(pts, np.int64), kind="stable")
+    moved = np.abs(places - np.arange(len(places)))
+    return bool((moved > MAX_REORDERED).any())
 
 
 def _lost_tail(video: OpenVideo, damage: Damage, spans: list[tuple[int, int]]) -> str:

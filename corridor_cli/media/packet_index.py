@@ -16,14 +16,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from av.packet import Packet
 from av.stream import Discard
 
 from corridor_cli.media.clock import Clock
 from corridor_cli.media.container import OpenVideo, open_video
 from corridor_cli.media.damage import Damage
-from corridor_cli.media.decoding import demux_packets
+from corridor_cli.media.decoding import SCATTERED, demux_packets, is_scattered
 from corridor_cli.media.suspects import Gop, Suspect
 from corridor_cli.records import VideoInfo
 
@@ -35,8 +34,6 @@ CODECS = frozenset({"h264", "hevc", "av1", "mpeg4"})
 MIN_FRAMES_PER_KEYFRAME = 8
 # x264 writes its settings into the first packet: after so many frames comes a keyframe, scene or not.
 X264_KEYINT = re.compile(rb"x264 - core.{0,2000}? keyint=(\d+) ", re.DOTALL)
-# So many frames may be decoded before one that is shown earlier: H.264 and HEVC allow no more.
-MAX_REORDERED = 16
 BEAT_PACKETS = 500
 
 
@@ -148,8 +145,8 @@ class _Packets:
         pts = array("q", sorted(self._pts))
         if any(a == b for a, b in pairwise(pts)):
             return "some of its frames have the same timestamp"
-        if _is_scattered(self._pts):
-            return "some of its timestamps are far from those around them"
+        if is_scattered(self._pts):
+            return SCATTERED
         if self._gops[0].pts != pts[0]:
             return "its first frame is no keyframe"
         clock = Clock(time_base, frame_rate)
@@ -164,13 +161,3 @@ class _Packets:
             suspects = gop.suspects(after.size, time_base, pts)
             found.append(Keyframe(bisect_left(pts, gop.pts), gop.pts, suspects))
         return sorted(found, key=lambda keyframe: keyframe.index)
-
-
-def _is_scattered(pts: array[int]) -> bool:
-    """Whether a frame is shown further from its place in the file than reordering could move it.
-
-    Its timestamp is a stray one, and it would be sought where it is not.
-    """
-    places = np.argsort(np.frombuffer(pts, np.int64), kind="stable")
-    moved: int = np.abs(places - np.arange(len(pts))).max()
-    return moved > MAX_REORDERED

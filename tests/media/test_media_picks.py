@@ -77,6 +77,21 @@ def test_what_decord_cannot_do_is_told(clip: Clip, tmp_path: Path) -> None:
     assert last.fallbacks[0].startswith("decord: ")
 
 
+@pytest.mark.parametrize("reader", ["auto", "pyav", "decord"])
+def test_a_stray_timestamp_misleads_no_reader(clip: Clip, tmp_path: Path, reader: str) -> None:
+    path = clips.with_stray_timestamp(clip("h264_bframes.mp4"), tmp_path / "stray.mp4", 20, 78)
+    known = picks_of(path, every=1)
+    settings = DecodeSettings(reader=reader)  # type: ignore[arg-type]
+    assert [pick for pick, _, _ in read_picks(path, known, settings)] == known
+    scan = open_reader(path, settings, for_picks=False)
+    assert [frame.time for frame in scan.read_frames()] == [pick.time for pick in known]
+    told = [
+        f"{reader}: its index cannot be relied on (some of its timestamps are far from those around them)"
+    ]
+    assert [*scan.choice.fallbacks] == (told if reader == "decord" else [])
+    scan.close()
+
+
 @pytest.mark.parametrize(("name", "way"), [("h264.ts", "sought"), ("raw.h264", "from the start")])
 def test_signs_of_life_come_while_no_pick_does(clip: Clip, name: str, way: str) -> None:
     """One pick at the end of a long file takes longer than a decoder may keep silent."""
