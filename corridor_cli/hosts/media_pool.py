@@ -42,13 +42,14 @@ WORKER_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
-    # Pictures of a megabyte or more go back to the system when they are let go. glibc would raise its
-    # threshold to the largest block freed and then cut pictures out of the heap, which they may leave full of
-    # holes: 100 MB were kept after a file of 3000×2000, and count against the next one's limit of memory.
-    "MALLOC_MMAP_THRESHOLD_": str(2**20),
-    "MALLOC_ARENA_MAX": "2",
-    # Pictures that are given back and taken again cost a page fault for each 4 KiB, a third of what a pick of
-    # 4K takes. In pages of 2 MiB they cost next to nothing, and a decoder finds its references faster, too.
+    # The pictures that a pick is made through are taken from the heap again and again. Taken from the system
+    # and given back, as glibc would have it, they cost a page fault for each 4 KiB, more than their conversion
+    # does; so do the decoder's, for each file anew. Before pictures of another size what the heap keeps goes
+    # back (`hosts/heap.py`), from one arena to the last page.
+    "MALLOC_MMAP_THRESHOLD_": str(2**25),  # the highest that glibc takes
+    "MALLOC_TRIM_THRESHOLD_": str(2**27),
+    "MALLOC_ARENA_MAX": "1",
+    # In pages of 2 MiB a decoder finds its references faster, and page faults are fewer.
     # Linux gives such pages to those who ask where its administrator did not say `never`.
     "GLIBC_TUNABLES": ":".join(filter(None, [os.environ.get("GLIBC_TUNABLES"), "glibc.malloc.hugetlb=1"])),
 }

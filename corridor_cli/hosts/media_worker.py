@@ -19,6 +19,7 @@ from corridor_cli.hosts.blocks import converted, in_blocks, num_together
 from corridor_cli.hosts.channel import Channel, Inbox
 from corridor_cli.hosts.confine import confine
 from corridor_cli.hosts.fetch_picks import fetch_picks
+from corridor_cli.hosts.heap import give_back_heap
 from corridor_cli.hosts.messages import WorkerSetup
 from corridor_cli.hosts.process import enter_child
 from corridor_cli.hosts.read_ahead import num_ahead, read_ahead
@@ -44,6 +45,7 @@ from corridor_cli.records import (
     SceneFrames,
     ScoreRows,
     SlotsFreed,
+    VideoInfo,
     VideoOpened,
     VideoProbed,
 )
@@ -82,6 +84,7 @@ class MediaWorker:
         self._num_read = self._num_decoded = 0  # the last of those read may not have been looked at yet
         self._last_beat = 0.0
         self._clock = BusyClock()
+        self._size_px = (0, 0)  # of the last file's pictures
         # What is loaded by now stays: the garbage collector need not look at it again between frames.
         gc.freeze()
 
@@ -122,9 +125,17 @@ class MediaWorker:
             self._channel.send(end_without_frames(job, error))
             return
         self._channel.send(VideoOpened(job.video, reader.info, reader.choice))
+        self._fit_heap(reader.info)
         scores = ScoreLog() if self._setup.with_scores else None
         with closing(reader):
             self._look_through(job, decode, reader, scores)
+
+    def _fit_heap(self, info: VideoInfo) -> None:
+        """Memory that pictures of another size have left goes back; of the same size it is used again."""
+        size_px = info.width_px, info.height_px
+        if size_px != self._size_px:
+            give_back_heap()
+        self._size_px = size_px
 
     def _look_through(
         self, job: ScanJob, decode: DecodeSettings, reader: Reader, scores: ScoreLog | None

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -67,41 +68,47 @@ def on_cores(number: int) -> Iterator[None]:
         os.sched_setaffinity(0, allowed)
 
 
-class _Answers:
-    """Stands for main: takes what a worker tells, and gives every slot back at once."""
+class _Worker:
+    """The media worker's own code on this thread, file after file as in a run. Stands for main as well: takes
+    what the worker tells, and gives every slot back at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, changes: dict[str, Any]) -> None:
         self.scenes: list[SceneFrames] = []
         self.end: ScanEnd | None = None
-        self.worker: MediaWorker | None = None
+        setup = replace(SETUP, free_slots=(0, 1, 2), **changes)
+        arena_fd = create_arena(3, setup.slot_bytes)
+        slots = Slots(arena_fd, setup.slot_bytes)
+        os.close(arena_fd)
+        self._worker = MediaWorker(setup, slots, self, None)  # type: ignore[arg-type]
+
+    def scan(self, path: Path, num_threads: int) -> ScanEnd:
+        self.scenes, self.end = [], None
+        self._worker.take(ScanJob(0, str(path), num_threads=num_threads))
+        assert self.end is not None
+        return self.end
 
     def send(self, record: object) -> None:
         if isinstance(record, SceneFrames):
             self.scenes.append(replace(record, picks=()))
-            assert self.worker is not None
             freed = tuple(picked.frame.slot for picked in record.picks if picked.frame)
-            self.worker.take(SlotsFreed(freed))
+            self._worker.take(SlotsFreed(freed))
         elif isinstance(record, ScanEnd):
             self.end = record
 
 
+@cache
+def _worker(*changes: tuple[str, Any]) -> _Worker:
+    return _Worker(dict(changes))
+
+
 def scan(path: Path, num_threads: int = 1, **changes: Any) -> Outcome:
-    """The media worker's own code on this thread: picks are converted, checked, shrunk and encoded."""
-    setup = replace(SETUP, free_slots=(0, 1, 2), **changes)
-    arena_fd = create_arena(3, setup.slot_bytes)
-    answers = _Answers()
-    try:
-        worker = MediaWorker(setup, Slots(arena_fd, setup.slot_bytes), answers, None)  # type: ignore[arg-type]
-        answers.worker = worker
-        worker.take(ScanJob(0, str(path), num_threads=num_threads))
-    finally:
-        os.close(arena_fd)
-    end = answers.end
-    assert end is not None
+    """Picks are converted, checked, shrunk and encoded, by the same worker as the last time."""
+    worker = _worker(*changes.items())
+    end = worker.scan(path, num_threads)
     if end.error is not None:
         raise RuntimeError(f"{path}: {end.error.message}")
     starts = tuple(
-        each.scene.start_frame for each in answers.scenes[1:] if each.scene and each.scene.boundary != "split"
+        each.scene.start_frame for each in worker.scenes[1:] if each.scene and each.scene.boundary != "split"
     )
     told = "; ".join(end.reader.fallbacks) if end.reader else ""
     decoded = end.num_frames if end.num_decoded is None else end.num_decoded
