@@ -43,9 +43,9 @@ WORKER_ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     # The pictures that a pick is made through are taken from the heap again and again. Taken from the system
-    # and given back, as glibc would have it, they cost a page fault for each 4 KiB, more than their conversion
-    # does; so do the decoder's, for each file anew. Before pictures of another size what the heap keeps goes
-    # back (`hosts/heap.py`), from one arena to the last page.
+    # and given back, as glibc would have it, they cost a page fault for each 4 KiB, which is more than their
+    # conversion; and so do the decoder's, for each file anew. Before pictures of another size what the heap
+    # keeps goes back (`hosts/heap.py`), from one arena to the last page.
     "MALLOC_MMAP_THRESHOLD_": str(2**25),  # the highest that glibc takes
     "MALLOC_TRIM_THRESHOLD_": str(2**27),
     "MALLOC_ARENA_MAX": "1",

@@ -93,8 +93,10 @@ class Converter:
         return (rgba[..., :3].astype(np.uint16) * rgba[..., 3:] // 255).astype(np.uint8)
 
     def small_rgb(self, frame: VideoFrame, size_px: tuple[int, int]) -> Pixels | None:
-        """`rgb` in the size (width, height), by means over areas, colours of half of it. None where less than half is taken off a
-        side, and where it is combed, HDR or transparent, which is mended pixel by pixel.
+        """`rgb` in the size (width, height), by means over areas, its colours over twice as long ones.
+
+        None where less than half is taken off a side, and where it is combed, HDR or transparent, which is
+        mended pixel by pixel.
         """
         is_plain = rendering_of(frame.color_trc, frame.color_primaries).is_plain
         if not is_plain or frame.interlaced_frame or _has_alpha(frame):

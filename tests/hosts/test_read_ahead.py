@@ -89,6 +89,6 @@ def test_an_iterator_that_never_began_is_closed_without_a_thread() -> None:
 
 def test_large_pictures_wait_in_small_numbers() -> None:
     assert num_ahead(64, 64) == MAX_AHEAD
-    assert 5 <= num_ahead(1920, 1080) <= 8
+    assert 2 <= num_ahead(1920, 1080) <= 4
     assert num_ahead(3840, 2160) == MIN_AHEAD
     assert num_ahead(16384, 16384) == MIN_AHEAD
