@@ -5,9 +5,11 @@ FFmpeg often ends a cut file without an error (WebM, fast-start MP4), so the hea
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Any
+
+from av.packet import Packet
 
 from corridor_cli.media.clock import Clock
 
@@ -71,12 +73,43 @@ class Damage:
     last_other_end: Fraction = Fraction(0)
     last_reason: str = ""
     read_error: str = ""
-    warnings: list[str] = field(default_factory=list)
+    num_before_key: int = 0  # packets before the first keyframe
+    first_pts: int | None = None  # the least of theirs
+    key_pts: int | None = None
+    is_begun: bool = False  # a keyframe was met
 
     def reset(self) -> None:
         """The file is decoded from its beginning once more: nothing is known."""
         for each in fields(self):
             setattr(self, each.name, getattr(Damage(), each.name))
+
+    def note_packet(self, packet: Packet[Any]) -> None:
+        """A packet of the video was read."""
+        self.num_packets += 1
+        self.num_hidden += packet.is_discard
+        if self.is_begun or packet.is_discard:
+            return
+        if packet.is_keyframe:
+            self.is_begun, self.key_pts = True, packet.pts
+            return
+        self.num_before_key += 1
+        if packet.pts is not None:
+            self.first_pts = packet.pts if self.first_pts is None else min(self.first_pts, packet.pts)
+
+    def lost_beginning(self, first_shown: int | None, time_base: Fraction) -> str:
+        """What a file cut off at its front has lost, once the first frame is out; "" when nothing is. Some
+        streams have no keyframes, and their frames come out all the same."""
+        num_lost = self.num_before_key - self.num_bad_packets  # those are told for themselves
+        if num_lost <= 0 or not self.is_begun or self.key_pts is None or self.first_pts is None:
+            return ""
+        if first_shown is None or first_shown < self.key_pts:
+            return ""
+        seconds = float((self.key_pts - self.first_pts) * time_base)
+        pictures = "1 picture" if num_lost == 1 else f"{num_lost} pictures"
+        return (
+            f"the first {pictures} ({seconds:.1f} s) cannot be decoded: the keyframe before them is cut off;"
+            " times count from the first one that can"
+        )
 
     def note_bad_packet(self, time: Fraction, reason: str) -> None:
         """A packet the decoder refused, near `time`."""

@@ -69,8 +69,7 @@ def demux_packets(video: OpenVideo, damage: Damage) -> Generator[Packet[Any] | N
                 if packet.size == 0:
                     continue  # PyAV's own end mark, one for each stream
                 if packet.stream_index == video.stream.index:
-                    damage.num_packets += 1
-                    damage.num_hidden += packet.is_discard
+                    damage.note_packet(packet)
                     yield packet
                 elif packet.pts is not None and packet.time_base:
                     end = Fraction((packet.pts + (packet.duration or 0)) * packet.time_base)

@@ -87,6 +87,8 @@ class PyavReader:
                 for frame, time in placed(frames, clock):
                     if index == 0:
                         stated = stated_end(begun.video.container, begun.video.stream, frame.pts)
+                        lost = damage.lost_beginning(frame.pts, begun.video.time_base)
+                        self.warnings += [lost] if lost else []
                     damage.note_frame(time, is_corrupt=frame.is_corrupt)
                     yield PyavFrame(index, time, frame, converter)
                     index += 1
