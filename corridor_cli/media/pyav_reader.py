@@ -6,7 +6,7 @@ half-way (PyAV 751, 1861), so the thread count is explicit and generators are cl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
@@ -23,6 +23,9 @@ from corridor_cli.printable import printable
 from corridor_cli.records import ReaderChoice, VideoInfo
 from corridor_cli.settings import DecodeSettings
 
+# Of pictures that change size so many sizes are noted; all but the last are told.
+MAX_SIZES = 4
+
 
 def begin(
     path: Path, settings: DecodeSettings, num_threads: int = 1, on_beat: Callable[[], None] = lambda: None
@@ -33,6 +36,17 @@ def begin(
     """
     wanted = num_threads if settings.threads == "auto" else settings.threads
     return FramePass(path, settings.max_pixels, wanted, on_beat)
+
+
+def _size_changes(sizes: Mapping[tuple[int, int], Fraction]) -> list[str]:
+    """What there is to say of pictures that do not stay as large as the first."""
+    if len(sizes) < 2:
+        return []
+    (first, _), *others = list(sizes.items())
+    changes = [f"{size[0]}×{size[1]} from {float(time):.2f} s on" for size, time in others]
+    if len(sizes) == MAX_SIZES:
+        changes[-1] = "…"
+    return [f"its pictures change size: {first[0]}×{first[1]}, {', '.join(changes)}"]
 
 
 class PyavReader:
@@ -82,9 +96,12 @@ class PyavReader:
         clock, damage = Clock(begun.video.time_base, self.info.frame_rate), begun.damage
         converter = Converter(self.info.sample_aspect_ratio)
         index, stated = 0, None
+        sizes: dict[tuple[int, int], Fraction] = {}  # with the time of the first picture
         try:
             with closing(begun.frames()) as frames:
                 for frame, time in placed(frames, clock):
+                    if len(sizes) < MAX_SIZES:
+                        sizes.setdefault((frame.width, frame.height), time)
                     if index == 0:
                         stated = stated_end(begun.video.container, begun.video.stream, frame.pts)
                         lost = damage.lost_beginning(frame.pts, begun.video.time_base)
@@ -96,7 +113,7 @@ class PyavReader:
             if index:
                 self.end = clock.end(stated.seconds if stated else None)
                 self.is_variable_frame_rate = clock.is_variable(damage.num_bad_packets)
-            self.warnings += [*damage.summaries(), *clock.warnings]
+            self.warnings += [*damage.summaries(), *clock.warnings, *_size_changes(sizes)]
         if damage.num_bad_since_frame and damage.last_reason in OWN_REASONS:
             raise refused(self._path, damage.last_reason, self._settings, index)
         if self.end is None:
