@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 
@@ -228,6 +228,19 @@ def with_stray_timestamp(source: Path, target: Path, number: int, seconds: int) 
                 packet.pts += round(seconds / packet.time_base)
             packet.stream = copied
             output.mux(packet)
+    return target
+
+
+def with_stray_block_times(source: Path, target: Path, shifts: Mapping[int, float]) -> Path:
+    """A Matroska file with the times of some blocks moved, by up to 30 s; muxers refuse to go back."""
+    data = bytearray(source.read_bytes())
+    with av.open(str(source)) as container:
+        for number, packet in enumerate(p for p in container.demux(container.streams.video[0]) if p.size):
+            if number in shifts:
+                at = data.index(bytes(packet)) - 3  # track number, the time from the cluster's (ms), flags
+                (time,) = struct.unpack_from(">h", data, at)
+                struct.pack_into(">h", data, at, time + round(1000 * shifts[number]))
+    target.write_bytes(data)
     return target
 
 

@@ -3,47 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from typing import Protocol, TypeVar
 
 # With neither rate nor two timestamps something must stand for a frame's length; a warning says so.
 FALLBACK_INTERVAL = Fraction(1, 25)
 # A step back by more than this is a new time axis (joined recordings), not B-frames packed out of order.
 DISCONTINUITY_SECONDS = 1
+# A step ahead by as many intervals is no leap, however long they are: a picture every few seconds.
+NEAR_INTERVALS = 3
 # Some intervals differ in any file (one dropped frame); from this share on the rate is called variable.
 VARIABLE_SHARE = Fraction(3, 100)
 MAX_KNOWN_INTERVALS = 1024
-
-
-class Stamped(Protocol):
-    """A decoded frame: its timestamp, or None, and how long it is shown, in ticks."""
-
-    @property
-    def pts(self) -> int | None: ...
-
-    @property
-    def duration(self) -> int: ...
-
-
-StampedT = TypeVar("StampedT", bound=Stamped)
-
-
-def placed(frames: Iterable[StampedT], clock: Clock) -> Iterator[tuple[StampedT, Fraction]]:
-    """Each frame with its time. One that leaps ahead is kept back until the next one shows whether the others
-    follow it there: if not, its timestamp is a stray one, and is left out of account."""
-    leaping: StampedT | None = None
-    for frame in frames:
-        if leaping is not None:
-            time = clock.mend_stray(leaping.pts, frame.pts)
-            yield leaping, clock.place(leaping.pts, leaping.duration) if time is None else time
-            leaping = None
-        if clock.leaps(frame.pts):
-            leaping = frame
-        else:
-            yield frame, clock.place(frame.pts, frame.duration)
-    if leaping is not None:
-        yield leaping, clock.place(leaping.pts, leaping.duration)
 
 
 class Clock:
@@ -62,6 +33,7 @@ class Clock:
         self._origin: int | None = None
         self._last: int | Fraction | None = None
         self._last_duration = 0
+        self._furthest_stray = 0
         self._intervals: Counter[int | Fraction] = Counter()
         self._max_interval: int | Fraction = 0
         self.warnings: list[str] = []
@@ -85,23 +57,51 @@ class Clock:
         return self._seconds(at)
 
     def leaps(self, pts: int | None) -> bool:
-        """Whether a frame with this timestamp would come long after the last one."""
-        if pts is None or self._origin is None or self._last is None:
-            return False
-        return pts - self._origin - self._last > self._leap
+        """Whether a frame with this timestamp would come long after the last one, or long before it."""
+        ahead = self._ahead(pts)
+        return ahead is not None and (ahead < -self._leap or (ahead > self._leap and ahead > self._near(0)))
 
-    def mend_stray(self, stray: int | None, following: int | None) -> Fraction | None:
-        """The time of the next frame, whose timestamp is `stray`, where the one `following` goes on from the
-        last frame; else None, and nothing is placed."""
-        if stray is None or following is None or self._origin is None or self._last is None:
+    def goes_on(self, pts: int | None, num_between: int) -> bool:
+        """Whether a frame with this timestamp may follow the last one with so many others between them."""
+        ahead = self._ahead(pts)
+        return ahead is not None and 0 < ahead <= self._near(num_between)
+
+    def place_strays(self, strays: Sequence[int | None], following: int) -> Iterator[Fraction]:
+        """Times of the next frames, whose timestamps are these stray ones, where the frame `following` them
+        goes on from the last one."""
+        assert self._origin is not None
+        assert self._last is not None
+        self._say_once("timestamps far from those around them are left out of account")
+        step = min(self._usual(), Fraction(following - self._origin - self._last) / (len(strays) + 1))
+        for pts in strays:
+            self._furthest_stray = max(self._furthest_stray, 0 if pts is None else pts - self._origin)
+            self._last += step
+            self._last_duration = 0
+            yield self._seconds(self._last)
+
+    @property
+    def furthest_stray(self) -> Fraction:
+        """How far the timestamps left out of account go, in seconds since the first frame; 0 with none."""
+        return self._seconds(self._furthest_stray)
+
+    def doubt_end(self, pts: int | None) -> None:
+        """Say that the last frame, still to be placed, comes long after the one before it."""
+        ahead = self._ahead(pts)
+        if ahead is not None and ahead > 0:
+            self._say_once(
+                f"the last frame comes {float(self._seconds(ahead)):.2f} s after the one before it: "
+                "a picture that stands still, or a wrong timestamp"
+            )
+
+    def _ahead(self, pts: int | None) -> int | Fraction | None:
+        """Ticks from the last frame to this timestamp; None where either is unknown."""
+        if pts is None or self._origin is None or self._last is None:
             return None
-        gap = following - self._origin - self._last
-        if not 0 < gap < stray - self._origin - self._last:
-            return None
-        self._say_once("timestamps far ahead of those around them are left out of account")
-        self._last += min(self._usual(), Fraction(gap) / 2)
-        self._last_duration = 0
-        return self._seconds(self._last)
+        return pts - self._origin - self._last
+
+    def _near(self, num_between: int) -> int | Fraction:
+        usual = self._usual()
+        return max(self._leap, NEAR_INTERVALS * usual) + num_between * usual
 
     def _seconds(self, ticks: int | Fraction) -> Fraction:
         if isinstance(ticks, int):

@@ -148,6 +148,8 @@ class Damage:
             return ""
         missing = stated.seconds - end
         margin = max(MIN_MISSING_SECONDS, 3 * clock.interval, 2 * clock.max_interval)
+        if stated.seconds <= clock.furthest_stray + margin:
+            return ""  # the header goes by a stray timestamp too
         if not stated.is_of_video:
             # Sound that reaches the stated end shows that the file is whole: the pictures are just shorter.
             missing = min(missing, stated.seconds - self.last_other_end)

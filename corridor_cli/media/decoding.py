@@ -13,7 +13,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 
 from corridor_cli.errors import DecodeError
-from corridor_cli.media.clock import Clock
+from corridor_cli.media.clock import DISCONTINUITY_SECONDS, Clock
 from corridor_cli.media.container import AV_ERRORS, OpenVideo, open_video, reason_of, refusal_of
 from corridor_cli.media.damage import Damage, stated_end
 from corridor_cli.printable import printable
@@ -175,7 +175,7 @@ def packet_times(path: Path) -> PacketTimes:
         ]
         known = sorted((pts, duration) for pts, duration in spans if pts is not None)
         reason = "packets without a timestamp" if len(known) < len(spans) or not known else ""
-        if not reason and is_scattered([pts for pts, _ in spans if pts is not None]):
+        if not reason and is_scattered([pts for pts, _ in spans if pts is not None], video.time_base):
             reason = SCATTERED
         reason = damage.read_error or reason or _lost_tail(video, damage, known)
     finally:
@@ -185,14 +185,26 @@ def packet_times(path: Path) -> PacketTimes:
     return PacketTimes(tuple(p for p, _ in known), tuple(d for _, d in known), video.time_base)
 
 
-def is_scattered(pts: Sequence[int]) -> bool:
-    """Whether a frame is shown further from its place in the file than reordering could move it.
+def is_scattered(pts: Sequence[int], time_base: Fraction) -> bool:
+    """Whether a frame is shown, by its timestamp, further from its place in the file than reordering goes.
 
-    Its timestamp is a stray one: in order of time it would stand where no decoder gives it.
+    Such a stamp is a stray one: in order of time its frame would stand where no decoder gives it. Of a frame
+    that is also far in time from those it passes (a stray one near the end, or before a picture that stands
+    still) it is asked that it pass no more than others do.
     """
-    places = np.argsort(np.asarray(pts, np.int64), kind="stable")
-    moved = np.abs(places - np.arange(len(places)))
-    return bool((moved > MAX_REORDERED).any())
+    if len(pts) < 2:
+        return False
+    stamps = np.asarray(pts, np.int64)
+    order = np.argsort(stamps, kind="stable")
+    moved = np.empty_like(order)
+    moved[order] = np.abs(order - np.arange(len(order)))
+    usual = int(np.median(np.diff(stamps[order])))
+    far = max(int(DISCONTINUITY_SECONDS / time_base), (MAX_REORDERED + 1) * usual)
+    rises = np.maximum.accumulate(stamps) - stamps
+    drops = stamps - np.minimum.accumulate(stamps[::-1])[::-1]
+    is_far = (rises > far) | (drops > far)
+    most = min(int(moved[~is_far].max(initial=0)), MAX_REORDERED)
+    return bool((moved > np.where(is_far, most, MAX_REORDERED)).any())
 
 
 def _lost_tail(video: OpenVideo, damage: Damage, spans: list[tuple[int, int]]) -> str:

@@ -145,7 +145,7 @@ class _Packets:
         pts = array("q", sorted(self._pts))
         if any(a == b for a, b in pairwise(pts)):
             return "some of its frames have the same timestamp"
-        if is_scattered(self._pts):
+        if is_scattered(self._pts, time_base):
             return SCATTERED
         if self._gops[0].pts != pts[0]:
             return "its first frame is no keyframe"

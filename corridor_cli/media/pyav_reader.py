@@ -12,13 +12,14 @@ from fractions import Fraction
 from pathlib import Path
 
 from corridor_cli.errors import DecodeError, NoFramesError
-from corridor_cli.media.clock import Clock, placed
+from corridor_cli.media.clock import Clock
 from corridor_cli.media.container import OpenVideo, open_video
 from corridor_cli.media.damage import Damage, stated_end
 from corridor_cli.media.decoding import Tape
 from corridor_cli.media.frame_pass import FramePass
 from corridor_cli.media.limits import OWN_REASONS, refused
 from corridor_cli.media.picture import Converter, PyavFrame
+from corridor_cli.media.strays import placed
 from corridor_cli.printable import printable
 from corridor_cli.records import ReaderChoice, VideoInfo
 from corridor_cli.settings import DecodeSettings

@@ -77,9 +77,7 @@ def test_what_decord_cannot_do_is_told(clip: Clip, tmp_path: Path) -> None:
     assert last.fallbacks[0].startswith("decord: ")
 
 
-@pytest.mark.parametrize("reader", ["auto", "pyav", "decord"])
-def test_a_stray_timestamp_misleads_no_reader(clip: Clip, tmp_path: Path, reader: str) -> None:
-    path = clips.with_stray_timestamp(clip("h264_bframes.mp4"), tmp_path / "stray.mp4", 20, 78)
+def assert_no_reader_is_misled(path: Path, reader: str) -> None:
     known = picks_of(path, every=1)
     settings = DecodeSettings(reader=reader)  # type: ignore[arg-type]
     assert [pick for pick, _, _ in read_picks(path, known, settings)] == known
@@ -90,6 +88,28 @@ def test_a_stray_timestamp_misleads_no_reader(clip: Clip, tmp_path: Path, reader
     ]
     assert [*scan.choice.fallbacks] == (told if reader == "decord" else [])
     scan.close()
+
+
+@pytest.mark.parametrize("reader", ["auto", "pyav", "decord"])
+@pytest.mark.parametrize("container", ["mp4", "mkv"])
+def test_a_stray_timestamp_misleads_no_reader(
+    clip: Clip, tmp_path: Path, container: str, reader: str
+) -> None:
+    """Nor does the header, which a muxer writes by the same timestamps: it states 79 s of these 2.8."""
+    path = tmp_path / f"stray.{container}"
+    assert_no_reader_is_misled(clips.with_stray_timestamp(clip("h264_bframes.mp4"), path, 20, 78), reader)
+
+
+@pytest.mark.parametrize("reader", ["auto", "pyav", "decord"])
+@pytest.mark.parametrize(
+    "shifts", [{40: -1.2}, {30: 25, 31: 24}, {30: -1.1, 31: 25, 32: 25}, {68: 25}], ids=str
+)
+def test_nor_do_several_or_one_that_goes_back_or_stands_near_the_end(
+    clip: Clip, tmp_path: Path, shifts: dict[int, float], reader: str
+) -> None:
+    path = clips.with_stray_block_times(clip("h264.mkv"), tmp_path / "stray.mkv", shifts)
+    assert [pick.time for pick in picks_of(path, every=1)] == [Fraction(at, 25) for at in range(70)]
+    assert_no_reader_is_misled(path, reader)
 
 
 @pytest.mark.parametrize(("name", "way"), [("h264.ts", "sought"), ("raw.h264", "from the start")])
