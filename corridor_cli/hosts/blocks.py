@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeVar
 
 from corridor_cli.errors import MediaError
-from corridor_cli.records import ScanFrame
-
-T = TypeVar("T")
+from corridor_cli.records import BareFrame, ScanFrame
+from corridor_cli.scenes.keeping import Keeper
 
 # Of small pictures sixteen cost a little less than eight: decoding was 0.69 of a scan at 720p, against 0.67.
 # Each holds a decoded picture, and of larger ones four do as well as six.
-MAX_TOGETHER = 16
+MAX_TOGETHER = 24
 TOGETHER_BYTES = 18 * 2**20
 LARGE_BYTES, LARGE_TOGETHER_BYTES = 2 * 2**20, 13 * 2**20
 
@@ -24,35 +22,42 @@ def num_together(width_px: int, height_px: int) -> int:
     return max(1, min(MAX_TOGETHER, room // picture_bytes))
 
 
-def in_blocks(items: Iterator[T], size: int) -> Iterator[list[T]]:
-    """The same items in lists of `size`, the last one shorter. A `MediaError` of `items` comes after what
-    there was before it."""
-    block: list[T] = []
+def in_blocks(
+    frames: Iterator[ScanFrame], keeper: Keeper, max_kept: int
+) -> Iterator[list[ScanFrame | BareFrame]]:
+    """The same frames in lists of up to `MAX_TOGETHER`, their planes made, and the pictures let go that
+    `keeper` does not keep; up to `max_kept` in a list. The last frame of all keeps its picture.
+
+    A `MediaError` of `frames`, or of a picture that cannot be converted, comes after the frames before it.
+    """
+    block: list[ScanFrame | BareFrame] = []
+    num_kept = 0
+    newest, is_kept = None, False
     problem: MediaError | None = None
     try:
-        for item in items:
-            block.append(item)
-            if len(block) == size:
-                yield block
-                block = []
+        for frame in frames:
+            if newest is not None:
+                block.append(newest if is_kept else BareFrame(newest.index, newest.time, newest.planes))
+                num_kept += is_kept
+                newest = None
+                if len(block) == MAX_TOGETHER or num_kept == max_kept:
+                    yield block
+                    block, num_kept = [], 0
+            _make_planes(frame)
+            newest, is_kept = frame, keeper.keeps(frame)
     except MediaError as error:
         problem = error
+    if newest is not None:
+        block.append(newest)
     if block:
         yield block
     if problem is not None:
         raise problem
 
 
-def converted(blocks: Iterator[list[ScanFrame]]) -> Iterator[list[ScanFrame]]:
-    """The same blocks with the planes of all frames made. A picture that cannot be converted does not cost
-    those before it: they come as a shorter block, then the `MediaError`."""
-    for block in blocks:
-        for number, frame in enumerate(block):
-            try:
-                _ = frame.planes
-            except MediaError as error:
-                if number:
-                    yield block[:number]
-                error.at = frame.time
-                raise
-        yield block
+def _make_planes(frame: ScanFrame) -> None:
+    try:
+        _ = frame.planes
+    except MediaError as error:
+        error.at = frame.time
+        raise

@@ -15,7 +15,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from corridor_cli.errors import CutFileError, MediaError
-from corridor_cli.hosts.blocks import converted, in_blocks, num_together
+from corridor_cli.hosts.blocks import in_blocks, num_together
 from corridor_cli.hosts.channel import Channel, Inbox
 from corridor_cli.hosts.confine import confine
 from corridor_cli.hosts.fetch_picks import fetch_picks
@@ -37,6 +37,7 @@ from corridor_cli.records import (
     FrameRef,
     Pick,
     PickedFrame,
+    PlanesFrame,
     ProbeJob,
     Progress,
     ScanEnd,
@@ -147,8 +148,8 @@ class MediaWorker:
         try:
             with closing(self._frames(reader, job)) as frames:
                 watched = self._beating(within_limits(frames, Path(job.path), decode, self._clock))
-                size = num_together(reader.info.width_px, reader.info.height_px)
-                for block in converted(in_blocks(watched, size)):
+                max_kept = num_together(reader.info.width_px, reader.info.height_px)
+                for block in in_blocks(watched, finder.keeper, max_kept):
                     self._count(block)
                     before = block[-2].time if len(block) > 1 else end
                     end, interval = block[-1].time, block[-1].time - before
@@ -184,7 +185,7 @@ class MediaWorker:
             self._beat()
             yield frame
 
-    def _count(self, block: Sequence[ScanFrame]) -> None:
+    def _count(self, block: Sequence[PlanesFrame]) -> None:
         self._num_decoded += len(block)
         newest = block[-1]
         self._progress = Progress(self._progress.video, newest.index + 1, float(newest.time))

@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
-from av.video.frame import VideoFrame
+from av.video.frame import PictureType, VideoFrame
 from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
@@ -20,6 +20,7 @@ from corridor_cli.records import Planes
 if TYPE_CHECKING:
     from corridor_cli.records import Pixels
 
+_INTRA = int(PictureType.I)
 _FULL_COLOURS = 0x2000  # swscale.h: SWS_FULL_CHR_H_INT
 
 # Half the width finds as many boundaries (F1 0.986 against 0.987 on the tuning half of
@@ -188,6 +189,11 @@ class PyavFrame:
     def size_px(self) -> tuple[int, int]:
         """(width, height) as decoded."""
         return self._frame.width, self._frame.height
+
+    @property
+    def is_intra(self) -> bool:
+        """Whether the decoder calls it an I picture."""
+        return self._frame.pict_type == _INTRA
 
     @property
     def planes(self) -> Planes:

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 
 class RgbFrame:
-    """A `ScanFrame` over pixels uint8 (H, W, 3)."""
+    """A `ScanFrame` over pixels uint8 (H, W, 3). Whether it is intra is not known."""
 
+    is_intra = False
     __slots__ = ("_converter", "_info", "_pixels", "_planes", "index", "time")
 
     def __init__(

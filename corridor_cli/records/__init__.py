@@ -22,7 +22,16 @@ from corridor_cli.records.captions import (
 )
 from corridor_cli.records.common import ErrorInfo, FrameRef, Planes, Role
 from corridor_cli.records.cuts import Cut, CutRow, CutSource, GivenCuts
-from corridor_cli.records.media import ReaderChoice, ScanFrame, SparseFrame, StepKind, StreamFacts, VideoInfo
+from corridor_cli.records.media import (
+    BareFrame,
+    PlanesFrame,
+    ReaderChoice,
+    ScanFrame,
+    SparseFrame,
+    StepKind,
+    StreamFacts,
+    VideoInfo,
+)
 from corridor_cli.records.scenes import Boundary, FrameScore, Pick, Scene, Transition
 from corridor_cli.records.speech import Listened, ListenerReady, Listening, ListenJob, SpokenLine
 from corridor_cli.records.work import (
@@ -43,6 +52,7 @@ if TYPE_CHECKING:
     from corridor_cli.records.common import Pixels
 
 __all__ = [
+    "BareFrame",
     "BatchStarted",
     "BatchStats",
     "Boundary",
@@ -67,6 +77,7 @@ __all__ = [
     "PickedFrame",
     "Pixels",
     "Planes",
+    "PlanesFrame",
     "ProbeJob",
     "Progress",
     "ReaderChoice",

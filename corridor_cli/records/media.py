@@ -10,15 +10,9 @@ if TYPE_CHECKING:
     from corridor_cli.records.common import Pixels, Planes
 
 
-class ScanFrame(Protocol):
-    """One decoded picture during a scan; pixels are converted only when asked for.
-
-    `size_px` is (width, height) as decoded. `planes` are resized bilinearly to one size, at most 128 px wide,
-    rotation not applied. `rgb()` is uint8 (H, W, 3) at full size as it is to be
-    seen: upright, with square pixels, in SDR. `small_rgb()` is the same picture at about half its size or
-    less, (width, height), made from the decoded planes at once: a third to a seventh of the time of going by
-    `rgb()`. It is None where only that way is right. Both may be called once the scan has moved on, until the
-    frame is dropped.
+class PlanesFrame(Protocol):
+    """What is looked at of a frame. `planes` are resized bilinearly to one size, at most 128 px wide,
+    rotation not applied.
     """
 
     @property
@@ -28,10 +22,34 @@ class ScanFrame(Protocol):
     def time(self) -> Fraction: ...
 
     @property
+    def planes(self) -> Planes: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BareFrame:
+    """A `PlanesFrame` whose picture has been let go."""
+
+    index: int
+    time: Fraction
+    planes: Planes
+
+
+class ScanFrame(PlanesFrame, Protocol):
+    """One decoded picture during a scan; pixels are converted only when asked for.
+
+    `size_px` is (width, height) as decoded. `is_intra` says that the encoder made it without looking at
+    others, where that is known. `rgb()` is uint8 (H, W, 3) at full size as it is to be
+    seen: upright, with square pixels, in SDR. `small_rgb()` is the same picture at about half its size or
+    less, (width, height), made from the decoded planes at once: a third to a seventh of the time of going by
+    `rgb()`. It is None where only that way is right. Both may be called once the scan has moved on, until the
+    frame is dropped.
+    """
+
+    @property
     def size_px(self) -> tuple[int, int]: ...
 
     @property
-    def planes(self) -> Planes: ...
+    def is_intra(self) -> bool: ...
 
     def rgb(self) -> Pixels: ...
 

@@ -105,8 +105,11 @@ class CandidateStore:
             if is_closer(before.time, newest.time, self._recent_gap):
                 self._recent.pop()
         self._recent.append(candidate)
-        while len(self._recent) > self._num_recent:
+        while len(self._recent) > self._num_recent or self._is_past(self._recent[0], candidate.time):
             self._push_past(self._recent.pop(0))
+
+    def _is_past(self, recent: Candidate, now: Fraction) -> bool:
+        return not is_closer(recent.time, now, self._inset + 2 * RECENT_SECONDS)
 
     def _set_size(self, num_pixels: int) -> None:
         """Pictures have up to so many pixels: settle how many of them may be held."""

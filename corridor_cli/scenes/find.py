@@ -18,6 +18,7 @@ from corridor_cli.scenes.detectors.base import Look, SceneStart, exact_seconds
 from corridor_cli.scenes.detectors.choose import choose_detector, min_scene_seconds
 from corridor_cli.scenes.detectors.from_file import FileDetector
 from corridor_cli.scenes.given import GivenBoundaries, PinnedStore
+from corridor_cli.scenes.keeping import AllPictures, Keeper, SparsePictures
 from corridor_cli.scenes.looks import LookMaker
 from corridor_cli.scenes.marks import Marks
 from corridor_cli.scenes.picking import PickedScanFrame, pick_frames
@@ -28,7 +29,7 @@ from corridor_cli.scenes.thumb_rows import MAX_BLOCK, ThumbRows
 from corridor_cli.scenes.transitions import TransitionFinder
 
 if TYPE_CHECKING:
-    from corridor_cli.records import GivenCuts, ScanFrame, VideoInfo
+    from corridor_cli.records import BareFrame, GivenCuts, ScanFrame, VideoInfo
     from corridor_cli.settings import FrameSettings, SceneSettings
 
 
@@ -44,9 +45,10 @@ class SceneFinder:
     """Turns pushed frames into scenes. Holds at most `candidates.MAX_HELD` frames, fewer above 1080p.
 
     Frames must come with ascending indices and strictly ascending times, the first at index 0 and time 0.
-    The same frames give the same scenes, whatever the pace and however many at once. `scores` hears what was
-    measured for each. `info` is what is known of the video beforehand; PySceneDetect's detectors need its
-    rate. `cuts` are those given for the detector `file`.
+    The same frames give the same scenes, whatever the pace and however many at once. `keeper`, asked about
+    each of them, says whose pictures are needed. `scores` hears what was measured for each. `info` is what is
+    known of the video beforehand; PySceneDetect's detectors need its rate. `cuts` are those given for the
+    detector `file`.
     """
 
     def __init__(
@@ -71,6 +73,9 @@ class SceneFinder:
         blends = SparseTransitionFinder if is_sparse else TransitionFinder
         self._store = PinnedStore(self._inset) if is_given else CandidateStore(self._inset)
         self._given = self._given_detector(cuts) if is_given else None
+        # A keyframe scan leaves most frames out itself; other detectors look at pictures, or may make scenes
+        # of a single frame.
+        self.keeper: Keeper = SparsePictures(self._inset) if is_ours and not is_sparse else AllPictures()
         self._rows = ThumbRows() if scenes.transitions and (is_ours or is_given) else None
         make_detector = partial(choose_detector, scenes, scores, info)
         self._boundaries = (GivenBoundaries if is_given else BoundaryFinder)(
@@ -85,7 +90,7 @@ class SceneFinder:
         # From here on the open scene is long enough to be split.
         self._split_from = None if self._max_scene is None else 2 * self._max_scene
         self._newest: SceneStart | None = None
-        self._num_pushed = 0
+        self._num_kept = 0
         self._num_scenes = 0
         self._num_transitions = 0
 
@@ -111,8 +116,8 @@ class SceneFinder:
         """The frames kept in memory for picks to come, ascending, so that their number can be watched."""
         return [candidate.frame for candidate in self._store.kept()]
 
-    def push(self, frames: Sequence[ScanFrame]) -> list[FoundScene]:
-        """The scenes which these frames, one or more, settle, in order."""
+    def push(self, frames: Sequence[ScanFrame | BareFrame]) -> list[FoundScene]:
+        """The scenes which these frames, one or more, settle, in order. Picks are taken of whole frames."""
         found: list[FoundScene] = []
         for first in range(0, len(frames), MAX_BLOCK):
             looks = self._looks.look_at(frames[first : first + MAX_BLOCK])
@@ -132,8 +137,9 @@ class SceneFinder:
             assert time > self._newest.time, f"time {time} after {self._newest.time}"
         self._newest = SceneStart(index, time, "start")
         self._marks.push(index, time)
-        self._store.push(Candidate(look.frame, index, time, look.thumb, self._num_pushed))
-        self._num_pushed += 1
+        if look.frame is not None:
+            self._store.push(Candidate(look.frame, index, time, look.thumb, self._num_kept))
+            self._num_kept += 1
         found = self._advance(self._boundaries.push(look))
         if self._split_from is not None and time >= self._split_from:
             found += self._split_open(self._boundaries.settled)

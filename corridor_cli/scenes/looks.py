@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from corridor_cli.records import BareFrame
 from corridor_cli.scenes.detectors.base import Look
 from corridor_cli.scenes.planes import PlaneStack, same_size, stacked
 from corridor_cli.scenes.thumbs import Thumb, make_thumbs
@@ -30,7 +31,7 @@ class LookMaker:
         self._last: Planes | None = None
         self._thumb: Thumb | None = None
 
-    def look_at(self, frames: Sequence[ScanFrame]) -> list[Look]:
+    def look_at(self, frames: Sequence[ScanFrame | BareFrame]) -> list[Look]:
         """The looks of the next frames, one or more, in order."""
         planes = [frame.planes for frame in frames]
         first = planes[0]
@@ -44,7 +45,7 @@ class LookMaker:
         stack = stacked([before, *planes])
         changes = change_scores(stack)
         return [
-            Look(frame.index, frame.time, change, thumb, frame)
+            Look(frame.index, frame.time, change, thumb, None if isinstance(frame, BareFrame) else frame)
             for frame, change, thumb in zip(frames, changes, self._thumbs(stack, changes), strict=True)
         ]
 

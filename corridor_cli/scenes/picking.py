@@ -110,7 +110,8 @@ def _representative(scene: Scene, usable: Sequence[Candidate], why: str) -> tupl
         nearest = min(usable, key=lambda candidate: abs(candidate.time - middle))
         return nearest, f"middle frame: {why or _few(len(usable))}"
     quarter = (scene.end - scene.start) / 4
-    central = [c for c in usable if scene.start + quarter <= c.time <= scene.end - quarter] or list(usable)
+    between = usable[1:-1]  # the others have their roles
+    central = [c for c in between if scene.start + quarter <= c.time <= scene.end - quarter] or list(between)
     mean = mean_thumb(central)
     distances = [look_distance(candidate.thumb, mean) for candidate in central]
     limit = max(sorted(distances)[(len(distances) - 1) // 2], NEAR_DISTANCE)

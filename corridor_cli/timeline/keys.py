@@ -26,7 +26,7 @@ from hashlib import blake2b
 from corridor_cli.prompts import variables
 from corridor_cli.settings import CaptionSettings, FrameSettings, Settings
 
-SCANNER_VERSION = 5
+SCANNER_VERSION = 6
 """Raise it when the same file and settings give other scenes or other picks than before."""
 
 KEYFRAME_SCANNER_VERSION = 4

@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from corridor_cli.hosts.blocks import MAX_TOGETHER, in_blocks
 from corridor_cli.media.open_reader import open_reader
 from corridor_cli.scenes.find import SceneFinder
 from corridor_cli.settings import DecodeSettings, FrameSettings, SceneSettings
@@ -17,12 +18,13 @@ Contender = Callable[[Path], list[int]]
 
 
 def ours(settings: SceneSettings) -> Contender:
-    """This project's finder over its own reader."""
+    """This project's finder over its own reader, in the blocks of a media worker."""
 
     def run(path: Path) -> list[int]:
         with closing(open_reader(path, DecodeSettings(reader="pyav"), for_picks=False)) as reader:
             finder = SceneFinder(settings, FrameSettings(), info=reader.info)
-            found = [scene for frame in reader.read_frames() for scene in finder.push([frame])]
+            blocks = in_blocks(reader.read_frames(), finder.keeper, MAX_TOGETHER)
+            found = [scene for block in blocks for scene in finder.push(block)]
             assert reader.end is not None, f"{path} was not read to its end"
             found += finder.finish(reader.end)
         return [one.scene.start_frame for one in found[1:]]

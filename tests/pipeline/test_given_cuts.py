@@ -17,6 +17,7 @@ from scenedetect.output import write_scene_list, write_scene_list_edl, write_sce
 
 from corridor_cli.cli.main import call
 from corridor_cli.errors import ExitCode
+from corridor_cli.scenes.keeping import KEEP_SECONDS
 from tests import clips
 
 pytestmark = pytest.mark.usefixtures("one_worker")
@@ -87,11 +88,11 @@ def test_cuts_are_mended_and_only_their_video_is_captioned_again(
         assert bounds(document) == bounds(found)
         assert {scene["boundary"] for scene in document["scenes"]} == {"start", "file"}
         assert document["transitions"] == found["transitions"]
-        for role in (0, 2):  # how candidates were thinned may move the representative by some frames
+        for role in (0, 2):  # a scan that finds cuts itself keeps fewer pictures
             times = [
                 [scene["frames"][role]["time"] for scene in all_["scenes"]] for all_ in (document, found)
             ]
-            assert times[0] == times[1]
+            assert times[0] == pytest.approx(times[1], abs=float(KEEP_SECONDS) + 0.01)
         assert document["provenance"]["detector"]["name"] == "file"
     assert set(scanned(told(*command)[1]).values()) == {("skipped", False)}
 

@@ -26,6 +26,7 @@ class DrawnFrame:
     time: Fraction
     planes: Planes = field(repr=False)
     size_px: tuple[int, int] = (WIDTH, HEIGHT)
+    is_intra: bool = False
 
     def rgb(self) -> Pixels:
         """Not a conversion: the planes themselves, as height × width × 3."""

@@ -26,14 +26,15 @@ class Look:
     levels (see `looks.change_scores`), and the thumb of its planes: the very array of the frame before
     where its picture is repeated.
 
-    `frame` has the whole picture; converting it is the dear part of a scan, so only few detectors do.
+    `frame` has the whole picture, None where that has been let go; converting it is the dear part of a scan,
+    so only few detectors do.
     """
 
     frame_index: int
     time: Fraction
     change: float
     thumb: Thumb
-    frame: ScanFrame
+    frame: ScanFrame | None
 
 
 class Detector(Protocol):

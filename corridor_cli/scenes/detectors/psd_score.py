@@ -44,6 +44,7 @@ class ContentScore:
 
         None for a frame of another size than the first: PySceneDetect leaves such frames out.
         """
+        assert look.frame is not None, "all pictures are kept for this detector"
         rgb = decoded_rgb(look.frame, self._info)
         if self._shrinker is None:
             self._size = rgb.shape
