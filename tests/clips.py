@@ -210,8 +210,9 @@ def with_bad_packet(source: Path, target: Path, number: int) -> Path:
         packets = [p for p in container.demux(container.streams.video[0]) if p.size]
     packet = packets[number]
     data = bytearray(source.read_bytes())
-    assert packet.pos is not None
-    data[packet.pos : packet.pos + packet.size] = b"\xff" * packet.size
+    at = data.find(bytes(packet))
+    assert at >= 0, "the packet does not lie in the file as it is decoded"
+    data[at : at + packet.size] = b"\xff" * packet.size
     target.write_bytes(data)
     return target
 

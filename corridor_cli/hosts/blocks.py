@@ -12,6 +12,7 @@ from corridor_cli.scenes.keeping import Keeper
 # Each holds a decoded picture, and of larger ones four do as well as six.
 MAX_TOGETHER = 24
 TOGETHER_BYTES = 18 * 2**20
+HUGE_BYTES = 16 * 2**20
 LARGE_BYTES, LARGE_TOGETHER_BYTES = 2 * 2**20, 13 * 2**20
 
 
@@ -20,6 +21,11 @@ def num_together(width_px: int, height_px: int) -> int:
     picture_bytes = max(1, 3 * width_px * height_px // 2)
     room = TOGETHER_BYTES if picture_bytes <= LARGE_BYTES else LARGE_TOGETHER_BYTES
     return max(1, min(MAX_TOGETHER, room // picture_bytes))
+
+
+def is_huge(width_px: int, height_px: int) -> bool:
+    """Whether the memory of pictures of this size, above 4K, is too much to be kept for the next file."""
+    return 3 * width_px * height_px // 2 > HUGE_BYTES
 
 
 def in_blocks(

@@ -15,7 +15,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from corridor_cli.errors import CutFileError, MediaError
-from corridor_cli.hosts.blocks import in_blocks, num_together
+from corridor_cli.hosts.blocks import in_blocks, is_huge, num_together
 from corridor_cli.hosts.channel import Channel, Inbox
 from corridor_cli.hosts.confine import confine
 from corridor_cli.hosts.fetch_picks import fetch_picks
@@ -130,6 +130,9 @@ class MediaWorker:
         scores = ScoreLog() if self._setup.with_scores else None
         with closing(reader):
             self._look_through(job, decode, reader, scores)
+        if is_huge(*self._size_px):
+            _free_frames()
+            give_back_heap()
 
     def _fit_heap(self, info: VideoInfo) -> None:
         """Memory that pictures of another size have left goes back; of the same size it is used again."""

@@ -36,6 +36,7 @@ class Clock:
         self._furthest_stray = 0
         self._intervals: Counter[int | Fraction] = Counter()
         self._max_interval: int | Fraction = 0
+        self._last_interval: int | Fraction = 0
         self.warnings: list[str] = []
 
     def place(self, pts: int | None, duration_ticks: int) -> Fraction:
@@ -61,10 +62,14 @@ class Clock:
         ahead = self._ahead(pts)
         return ahead is not None and (ahead < -self._leap or (ahead > self._leap and ahead > self._near(0)))
 
-    def goes_on(self, pts: int | None, num_between: int) -> bool:
-        """Whether a frame with this timestamp may follow the last one with so many others between them."""
+    def goes_on(self, pts: int, strays: Sequence[int | None]) -> bool:
+        """Whether a frame with this timestamp follows the last one, and not those with the timestamps
+        `strays` which lie between: it is nearer to it. What ascends is never astray."""
         ahead = self._ahead(pts)
-        return ahead is not None and 0 < ahead <= self._near(num_between)
+        between = next((stray for stray in reversed(strays) if stray is not None), None)
+        if ahead is None or between is None:
+            return False
+        return 0 < ahead <= self._near(len(strays)) and ahead < abs(between - pts)
 
     def place_strays(self, strays: Sequence[int | None], following: int) -> Iterator[Fraction]:
         """Times of the next frames, whose timestamps are these stray ones, where the frame `following` them
@@ -83,15 +88,6 @@ class Clock:
     def furthest_stray(self) -> Fraction:
         """How far the timestamps left out of account go, in seconds since the first frame; 0 with none."""
         return self._seconds(self._furthest_stray)
-
-    def doubt_end(self, pts: int | None) -> None:
-        """Say that the last frame, still to be placed, comes long after the one before it."""
-        ahead = self._ahead(pts)
-        if ahead is not None and ahead > 0:
-            self._say_once(
-                f"the last frame comes {float(self._seconds(ahead)):.2f} s after the one before it: "
-                "a picture that stands still, or a wrong timestamp"
-            )
 
     def _ahead(self, pts: int | None) -> int | Fraction | None:
         """Ticks from the last frame to this timestamp; None where either is unknown."""
@@ -130,6 +126,7 @@ class Clock:
 
     def _note_interval(self, interval: int | Fraction) -> None:
         self._max_interval = max(self._max_interval, interval)
+        self._last_interval = interval
         if interval in self._intervals or len(self._intervals) < MAX_KNOWN_INTERVALS:
             self._intervals[interval] += 1
 
@@ -152,6 +149,14 @@ class Clock:
     def max_interval(self) -> Fraction:
         """The longest time between two frames so far; 0 before the second."""
         return self._seconds(self._max_interval)
+
+    @property
+    def lone_last_gap(self) -> Fraction:
+        """How long after the one before it the last frame comes, in seconds, where nothing else in the file
+        takes a tenth of that; else 0."""
+        gap = self._last_interval
+        num_long = sum(n for step, n in self._intervals.items() if 10 * step >= gap)
+        return self._seconds(gap) if num_long == 1 and self._intervals.total() > 1 else Fraction(0)
 
     def is_variable(self, num_lost: int) -> bool | None:
         """Whether the frame rate varies, as measured; None with fewer than three good ones.

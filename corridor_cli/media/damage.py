@@ -5,7 +5,7 @@ FFmpeg often ends a cut file without an error (WebM, fast-start MP4), so the hea
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from typing import Any
 
@@ -18,6 +18,8 @@ STATES_LENGTH = frozenset({"mov", "matroska", "avi", "flv", "asf"})
 MIN_MISSING_SECONDS = Fraction(1, 2)
 # This many undecodable packets behind the last frame are a lost tail even where no header states a length.
 MIN_LOST_PACKETS = 5
+# A picture that is lost at the beginning lasted no longer.
+MAX_LOST_INTERVAL_SECONDS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class Damage:
     num_packets: int = 0
     num_hidden: int = 0  # by an edit list
     num_bad_packets: int = 0
-    num_bad_since_frame: int = 0
+    num_bad_since_frame: int = 0  # since one left the decoder, whoever holds it
     num_concealed: int = 0
     first_bad: Fraction | None = None
     first_concealed: Fraction | None = None
@@ -74,9 +76,9 @@ class Damage:
     last_reason: str = ""
     read_error: str = ""
     num_before_key: int = 0  # packets before the first keyframe
-    first_pts: int | None = None  # the least of theirs
-    key_pts: int | None = None
-    is_begun: bool = False  # a keyframe was met
+    is_key_met: bool = False
+    first_pts: list[int] = field(default_factory=list)  # of the packets read until the first frame is out
+    is_begun: bool = False  # it is
 
     def reset(self) -> None:
         """The file is decoded from its beginning once more: nothing is known."""
@@ -89,25 +91,24 @@ class Damage:
         self.num_hidden += packet.is_discard
         if self.is_begun or packet.is_discard:
             return
-        if packet.is_keyframe:
-            self.is_begun, self.key_pts = True, packet.pts
-            return
-        self.num_before_key += 1
+        self.num_before_key += not (packet.is_keyframe or self.is_key_met)
+        self.is_key_met |= packet.is_keyframe
         if packet.pts is not None:
-            self.first_pts = packet.pts if self.first_pts is None else min(self.first_pts, packet.pts)
+            self.first_pts.append(packet.pts)
 
     def lost_beginning(self, first_shown: int | None, time_base: Fraction) -> str:
         """What a file cut off at its front has lost, once the first frame is out; "" when nothing is. Some
         streams have no keyframes, and their frames come out all the same."""
-        num_lost = self.num_before_key - self.num_bad_packets  # those are told for themselves
-        if num_lost <= 0 or not self.is_begun or self.key_pts is None or self.first_pts is None:
+        lost = [pts for pts in self.first_pts if first_shown is not None and pts < first_shown]
+        num_lost = len(lost) - self.num_bad_packets  # those are told for themselves
+        if num_lost <= 0 or first_shown is None or not self.num_before_key or not self.is_key_met:
             return ""
-        if first_shown is None or first_shown < self.key_pts:
-            return ""
-        seconds = float((self.key_pts - self.first_pts) * time_base)
+        seconds = float((first_shown - min(lost)) * time_base)
+        # More than that, and another recording begins between them, with a time axis of its own.
+        span = f" ({seconds:.1f} s)" if seconds <= len(lost) * MAX_LOST_INTERVAL_SECONDS else ""
         pictures = "1 picture" if num_lost == 1 else f"{num_lost} pictures"
         return (
-            f"the first {pictures} ({seconds:.1f} s) cannot be decoded: the keyframe before them is cut off;"
+            f"the first {pictures}{span} cannot be decoded: the keyframe before them is cut off;"
             " times count from the first one that can"
         )
 
@@ -120,7 +121,7 @@ class Damage:
 
     def note_frame(self, time: Fraction, *, is_corrupt: bool) -> None:
         """A frame came out; a corrupt one was patched up by the decoder."""
-        self.num_bad_since_frame = 0
+        self.is_begun, self.first_pts = True, []
         if is_corrupt:
             self.num_concealed += 1
             self.first_concealed = time if self.first_concealed is None else self.first_concealed
@@ -148,7 +149,7 @@ class Damage:
             return ""
         missing = stated.seconds - end
         margin = max(MIN_MISSING_SECONDS, 3 * clock.interval, 2 * clock.max_interval)
-        if stated.seconds <= clock.furthest_stray + margin:
+        if clock.furthest_stray and abs(stated.seconds - clock.furthest_stray) <= margin:
             return ""  # the header goes by a stray timestamp too
         if not stated.is_of_video:
             # Sound that reaches the stated end shows that the file is whole: the pictures are just shorter.

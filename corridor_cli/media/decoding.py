@@ -13,7 +13,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 
 from corridor_cli.errors import DecodeError
-from corridor_cli.media.clock import DISCONTINUITY_SECONDS, Clock
+from corridor_cli.media.clock import DISCONTINUITY_SECONDS, NEAR_INTERVALS, Clock
 from corridor_cli.media.container import AV_ERRORS, OpenVideo, open_video, reason_of, refusal_of
 from corridor_cli.media.damage import Damage, stated_end
 from corridor_cli.printable import printable
@@ -48,7 +48,9 @@ def decode_frames(
             reason = refusal_of(video, error) or reason_of(error)
             damage.note_bad_packet(Fraction((stamp - start) * video.time_base), reason)
             continue
-        yield from frames
+        for frame in frames:
+            damage.num_bad_since_frame = 0
+            yield frame
 
 
 def _first_known(*stamps: int | None) -> int:
@@ -188,9 +190,9 @@ def packet_times(path: Path) -> PacketTimes:
 def is_scattered(pts: Sequence[int], time_base: Fraction) -> bool:
     """Whether a frame is shown, by its timestamp, further from its place in the file than reordering goes.
 
-    Such a stamp is a stray one: in order of time its frame would stand where no decoder gives it. Of a frame
-    that is also far in time from those it passes (a stray one near the end, or before a picture that stands
-    still) it is asked that it pass no more than others do.
+    Such a stamp is a stray one: in order of time its frame would stand where no decoder gives it. A frame
+    that is as far in time from those it passes as a scan calls a leap (`Clock.leaps`), be it a stray one near
+    the end or one behind a picture that stands still, may pass no more than others of the file do.
     """
     if len(pts) < 2:
         return False
@@ -199,12 +201,15 @@ def is_scattered(pts: Sequence[int], time_base: Fraction) -> bool:
     moved = np.empty_like(order)
     moved[order] = np.abs(order - np.arange(len(order)))
     usual = int(np.median(np.diff(stamps[order])))
-    far = max(int(DISCONTINUITY_SECONDS / time_base), (MAX_REORDERED + 1) * usual)
+    leap = int(DISCONTINUITY_SECONDS / time_base)
     rises = np.maximum.accumulate(stamps) - stamps
     drops = stamps - np.minimum.accumulate(stamps[::-1])[::-1]
-    is_far = (rises > far) | (drops > far)
-    most = min(int(moved[~is_far].max(initial=0)), MAX_REORDERED)
-    return bool((moved > np.where(is_far, most, MAX_REORDERED)).any())
+    is_far = (rises > leap) | (drops + 2 * usual > max(leap, NEAR_INTERVALS * usual))
+    most = moved[~is_far].max(initial=0)
+    if MAX_REORDERED * usual > leap:
+        # All that is reordered may be far: then what one frame in twenty does is no accident.
+        most = max(most, np.percentile(moved, 95, method="lower"))
+    return bool((moved > np.where(is_far, min(most, MAX_REORDERED), MAX_REORDERED)).any())
 
 
 def _lost_tail(video: OpenVideo, damage: Damage, spans: list[tuple[int, int]]) -> str:

@@ -6,7 +6,7 @@ half-way (PyAV 751, 1861), so the thread count is explicit and generators are cl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
@@ -24,8 +24,10 @@ from corridor_cli.printable import printable
 from corridor_cli.records import ReaderChoice, VideoInfo
 from corridor_cli.settings import DecodeSettings
 
-# Of pictures that change size so many sizes are noted; all but the last are told.
+# Of pictures that change size so many stretches are noted; all but the last are told.
 MAX_SIZES = 4
+# A last picture this long after the others is told of.
+LATE_SECONDS = 60
 
 
 def begin(
@@ -39,11 +41,22 @@ def begin(
     return FramePass(path, settings.max_pixels, wanted, on_beat)
 
 
-def _size_changes(sizes: Mapping[tuple[int, int], Fraction]) -> list[str]:
+def _late_end(clock: Clock, damage: Damage) -> list[str]:
+    """What there is to say of a last frame long after the others: nothing tells whether that is its place."""
+    gap = clock.lone_last_gap
+    if gap < LATE_SECONDS or damage.num_bad_packets or damage.last_other_end >= gap:
+        return []
+    return [
+        f"the last frame comes {float(gap):.2f} s after the one before it: a picture that stands still, or a "
+        "wrong timestamp"
+    ]
+
+
+def _size_changes(sizes: Sequence[tuple[tuple[int, int], Fraction]]) -> list[str]:
     """What there is to say of pictures that do not stay as large as the first."""
     if len(sizes) < 2:
         return []
-    (first, _), *others = list(sizes.items())
+    (first, _), *others = sizes
     changes = [f"{size[0]}×{size[1]} from {float(time):.2f} s on" for size, time in others]
     if len(sizes) == MAX_SIZES:
         changes[-1] = "…"
@@ -97,12 +110,13 @@ class PyavReader:
         clock, damage = Clock(begun.video.time_base, self.info.frame_rate), begun.damage
         converter = Converter(self.info.sample_aspect_ratio)
         index, stated = 0, None
-        sizes: dict[tuple[int, int], Fraction] = {}  # with the time of the first picture
+        sizes: list[tuple[tuple[int, int], Fraction]] = []  # with the time from which on it is so
         try:
             with closing(begun.frames()) as frames:
                 for frame, time in placed(frames, clock):
-                    if len(sizes) < MAX_SIZES:
-                        sizes.setdefault((frame.width, frame.height), time)
+                    size = frame.width, frame.height
+                    if len(sizes) < MAX_SIZES and (not sizes or sizes[-1][0] != size):
+                        sizes.append((size, time))
                     if index == 0:
                         stated = stated_end(begun.video.container, begun.video.stream, frame.pts)
                         lost = damage.lost_beginning(frame.pts, begun.video.time_base)
@@ -115,6 +129,7 @@ class PyavReader:
                 self.end = clock.end(stated.seconds if stated else None)
                 self.is_variable_frame_rate = clock.is_variable(damage.num_bad_packets)
             self.warnings += [*damage.summaries(), *clock.warnings, *_size_changes(sizes)]
+            self.warnings += _late_end(clock, damage)
         if damage.num_bad_since_frame and damage.last_reason in OWN_REASONS:
             raise refused(self._path, damage.last_reason, self._settings, index)
         if self.end is None:

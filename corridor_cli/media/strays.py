@@ -11,6 +11,7 @@ from fractions import Fraction
 from itertools import islice
 from typing import Protocol, TypeVar
 
+from corridor_cli.errors import MediaError
 from corridor_cli.media.clock import Clock
 
 # So many frames in a row may have stray timestamps. They are held, as pictures, until the next one is there.
@@ -37,24 +38,34 @@ def placed(frames: Iterable[StampedT], clock: Clock) -> Iterator[tuple[StampedT,
     goes on from the frame before, the stamps between are left out of account, their frames placed evenly.
     """
     source = iter(frames)
-    window = deque(islice(source, 1))
+    window: deque[StampedT] = deque()
+    problem = _take(source, window, 1)
     while window:
-        if clock.leaps(window[0].pts):
-            window.extend(islice(source, MAX_STRAYS + 1 - len(window)))
+        if clock.leaps(window[0].pts) and problem is None:
+            problem = _take(source, window, MAX_STRAYS + 1)
             strays, following = _strays([frame.pts for frame in window], clock)
             for time in clock.place_strays(strays, following) if strays else ():
                 yield window.popleft(), time
-            if not strays and len(window) == 1:
-                clock.doubt_end(window[0].pts)
         frame = window.popleft()
         yield frame, clock.place(frame.pts, frame.duration)
-        if not window:
-            window.extend(islice(source, 1))
+        if problem is None:
+            problem = _take(source, window, 1)
+    if problem is not None:
+        raise problem
+
+
+def _take(source: Iterator[StampedT], window: deque[StampedT], size: int) -> MediaError | None:
+    """Fill the window up to `size`. Returns the error that ends the frames, for some are still held."""
+    try:
+        window.extend(islice(source, max(size - len(window), 0)))
+    except MediaError as error:
+        return error
+    return None
 
 
 def _strays(stamps: Sequence[int | None], clock: Clock) -> tuple[Sequence[int | None], int]:
     """Those at the front that are astray, and the first one that is not."""
     for num_strays, pts in enumerate(stamps):
-        if num_strays and pts is not None and clock.goes_on(pts, num_strays):
+        if num_strays and pts is not None and clock.goes_on(pts, stamps[:num_strays]):
             return stamps[:num_strays], pts
     return (), 0

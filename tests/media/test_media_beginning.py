@@ -71,8 +71,24 @@ def test_frames_that_come_out_before_a_keyframe_are_not_lost(recording: Path, tm
         assert damage.num_before_key == num_lost
         assert damage.lost_beginning(packet.pts, stream.time_base) == ""  # no keyframe as yet
         damage.note_packet(packet)
-        assert damage.lost_beginning(packet.pts - 1, stream.time_base) == ""
+        assert damage.lost_beginning(min(damage.first_pts), stream.time_base) == ""
+        assert damage.lost_beginning(packet.pts - 1, stream.time_base)
         assert damage.lost_beginning(packet.pts, stream.time_base)
     for _ in range(num_lost):  # refused by the decoder, which is told for itself
         damage.note_bad_packet(Fraction(0), "refused")
     assert damage.lost_beginning(packet.pts, stream.time_base) == ""
+
+
+def test_how_long_what_is_lost_lasted_is_not_told_where_another_recording_begins(
+    recording: Path, tmp_path: Path
+) -> None:
+    cut_off(recording, tmp_path / "cut.ts")
+    damage = Damage()
+    with av.open(str(tmp_path / "cut.ts")) as container:
+        for packet in container.demux(video=0):
+            damage.note_packet(packet)
+            if packet.is_keyframe:
+                break
+    shown = packet.pts + 10_000 * 90_000
+    assert " s)" not in damage.lost_beginning(shown, packet.time_base)
+    assert " s)" in damage.lost_beginning(packet.pts, packet.time_base)

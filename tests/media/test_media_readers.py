@@ -341,6 +341,38 @@ def test_whole_files_raise_no_false_alarm(clip: Clip, name: str) -> None:
     assert all(part in said for part, said in zip(expected, reader.warnings, strict=True))
 
 
+def test_a_lost_tail_behind_a_pause_is_told(clip: Clip, tmp_path: Path) -> None:
+    """The frames behind the pause are held while the decoder goes on, and refuses what follows."""
+    later = dict.fromkeys(range(61, 70), 5.0)
+    path = clips.with_stray_block_times(clip("h264.mkv"), tmp_path / "0.mkv", later)
+    for number in reversed(range(64, 70)):
+        path = clips.with_bad_packet(path, tmp_path / f"{number}.mkv", number)
+    frames, _, error = scan_damaged(path)
+    assert frames[-1].time == Fraction(63, 25) + 5
+    assert "the last 6 packets could not be decoded" in str(error)
+
+
+def test_a_stray_timestamp_hides_no_lost_tail(clip: Clip, tmp_path: Path) -> None:
+    path = clips.with_stray_block_times(clip("h264.mkv"), tmp_path / "stray.mkv", {20: 26})
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
+    _, reader, error = scan_damaged(path)
+    assert any("far from those around" in said for said in reader.warnings)
+    assert "the header states 2.80 s" in str(error)
+
+
+def test_pictures_that_change_size_and_back_are_told(tmp_path: Path) -> None:
+    how = sample_clips.Encoding(options=clips.X264)
+    parts = [
+        clips.write_video(tmp_path / f"{number}.h264", clips.solid("green", 5, (side, 64)), how).read_bytes()
+        for number, side in enumerate((64, 80, 64))
+    ]
+    path = tmp_path / "back.h264"
+    path.write_bytes(b"".join(parts))
+    assert scan_damaged(path)[1].warnings[-1] == (
+        "its pictures change size: 64×64, 80×64 from 0.20 s on, 64×64 from 0.40 s on"
+    )
+
+
 def test_of_many_sizes_the_first_are_told(tmp_path: Path) -> None:
     parts = []
     for side in (64, 80, 96, 112, 128):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from corridor_cli.errors import LimitError
 from corridor_cli.media.clock import Clock
 from corridor_cli.media.decoding import is_scattered
 from corridor_cli.media.strays import MAX_STRAYS, placed
@@ -93,15 +94,52 @@ def test_other_leaps_are_placed_as_they_come(stamps: Stamps, warnings: list[str]
     assert warnings is None or clock.warnings == warnings
 
 
-def test_a_last_frame_far_behind_is_kept_and_told() -> None:
-    times, clock = run([*range(250), 10_250])
-    assert times[-1] == 10_250
-    assert clock.warnings == [
-        "the last frame comes 400.04 s after the one before it: "
-        "a picture that stands still, or a wrong timestamp"
-    ]
-    assert run([*range(250), 10_250, 10_251])[1].warnings == []
-    assert run([0, 50, 100, 150])[1].warnings == []
+def ascending(steps: list[int]) -> list[int]:
+    return list(itertools.accumulate(steps, initial=0))
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.sampled_from([1, 1, 1, 2, 3, 24, 25, 26, 27, 50, 75, 76, 400]), max_size=80).map(ascending),
+    st.sampled_from([TICK, Fraction(1, 5), Fraction(1), Fraction(3)]),
+    st.sampled_from([1, 5, 25, 1000]),
+)
+def test_what_ascends_is_never_astray(stamps: list[int], time_base: Fraction, rate: int) -> None:
+    times, clock = run(stamps, time_base, rate)
+    assert times == stamps
+    assert clock.warnings == []
+
+
+def test_a_pause_just_longer_than_a_leap_is_a_pause() -> None:
+    film = [round(Fraction(1001, 24) * at) for at in (*range(72), *range(96, 150))]
+    assert run(film, Fraction(1, 1000), 24)[0] == film
+    slides = [0, 5, 10, 15, 31, 34, 39]
+    assert run(slides, Fraction(1))[0] == slides
+
+
+def test_pictures_out_of_order_behind_such_a_pause_are_no_strays() -> None:
+    times, clock = run([*range(73), 99, 98, *range(100, 150)])
+    assert times[73] == 99
+    assert clock.warnings == [REPEAT]
+
+
+def test_a_lone_last_gap_is_known() -> None:
+    assert run([*range(250), 10_250])[1].lone_last_gap == Fraction(10_001, 25)
+    assert run([*range(250), 10_250, 10_251])[1].lone_last_gap == 0
+    assert run([*range(250), *range(2_000, 2_010), 10_250])[1].lone_last_gap == 0
+    assert run([0, 50, 100, 150])[1].lone_last_gap == 0
+    assert run([0])[1].lone_last_gap == 0
+
+
+def test_an_error_comes_after_the_frames_that_were_held() -> None:
+    def broken() -> Iterator[Stamp]:
+        yield from (Stamp(pts) for pts in [0, 1, 2, 900, 901])
+        raise LimitError("too much")
+
+    found = []
+    with pytest.raises(LimitError):
+        found.extend(stamp.pts for stamp, _ in placed(broken(), Clock(TICK, None)))
+    assert found == [0, 1, 2, 900, 901]
 
 
 def test_how_far_stray_timestamps_go_is_known() -> None:
@@ -146,7 +184,8 @@ def in_decoding_order(num_frames: int, num_b: int) -> list[int]:
 def test_reordering_and_gaps_are_not_taken_for_stray_timestamps(num_frames: int, num_b: int) -> None:
     pts = in_decoding_order(num_frames, num_b)
     assert not is_scattered(pts, TICK)
-    assert not is_scattered([50 * at for at in pts], TICK)  # a picture every two seconds
+    if num_b <= 3:
+        assert not is_scattered([50 * at for at in pts], TICK)  # a picture every two seconds
     for gap in range(1, num_frames):
         with_gap = [at + 900 * (at >= gap) for at in pts]
         # With several gaps others pass frames in the same way, and with few frames that is all there is.
@@ -163,6 +202,17 @@ def test_what_a_scan_mends_is_told_from_the_packets_alone(num_frames: int, num_b
     for at in range(num_b + 1, num_frames - num_b - 1):
         stray = [*pts[:at], pts[at] + 25 * seconds, *pts[at + 1 :]]
         assert is_scattered(stray, TICK), at
+
+
+@pytest.mark.parametrize("rate", [1, 2, 5, 10, 15, 24, 30])
+def test_at_any_rate_what_a_scan_mends_is_told_from_the_packets(rate: int) -> None:
+    time_base = Fraction(1, 1000)
+    for seconds in range(-20, 21):
+        stamps = [round(1000 * at / rate) for at in range(200)]
+        stamps[100] += 500 * seconds + 7
+        _, clock = run(stamps, time_base, rate)
+        if STRAY in clock.warnings:
+            assert is_scattered(stamps, time_base), seconds
 
 
 def test_what_is_no_order_at_all() -> None:
