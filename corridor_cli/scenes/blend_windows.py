@@ -65,6 +65,8 @@ class BlendMeter:
         one; None without one."""
         if self._backlog.is_due:
             self._measure()
+        if not self._weights:
+            return None
         at = self._rows.at(number)
         for place, (length, stride) in enumerate(WINDOWS):
             weights = self._weights.get((number, place))

@@ -50,6 +50,9 @@ class MixtureFinder:
         windows = self._meter.push(look, self._closed_at)
         if windows is None:
             return []
+        if not windows:
+            self._num_without += 1
+            return self.close() if self._is_over(None) else []
         likely = [Mixture(each.start, each.middle, each.end, chance(each.features)) for each in windows]
         best = max(likely, key=lambda each: each.chance, default=None)
         if best is not None and best.chance < MIN_CHANCE:

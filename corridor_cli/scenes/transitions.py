@@ -11,18 +11,20 @@ Which transitions open a scene is not decided here.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
 from corridor_cli.scenes.blend_kinds import Direction, classify
 from corridor_cli.scenes.blend_windows import LONGEST, BlendMeter
 from corridor_cli.scenes.detectors.base import Look
+from corridor_cli.scenes.gaps import is_closer
 from corridor_cli.scenes.scores import ScoreLog
 from corridor_cli.scenes.thumb_rows import Instant, ThumbRows
 
 CLOSE_AFTER = 4
-# Slower than this is a change of light (a sunset, an iris), not an edit.
-MAX_SECONDS = 6
+# As slow as this it is a change of light (a sunset, an iris), not an edit.
+MAX_SECONDS = Fraction(6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class TransitionFinder:
     @property
     def open(self) -> tuple[Instant, Instant] | None:
         """The ends of the blend that is being seen, as far as known; None without one."""
-        if self._open is None or self._open[1].time - self._open[0].time > MAX_SECONDS:
+        if self._open is None or not is_closer(self._open[0].time, self._open[1].time, MAX_SECONDS):
             return None
         return self._open
 
@@ -110,12 +112,12 @@ class TransitionFinder:
     def _keep(self, instant: Instant) -> None:
         self._instants.append(instant)
         num_spare = len(self._instants) - LONGEST - 1
-        while num_spare > 0 and not self._is_inside(self._instants[0]):
-            del self._instants[0]
-            num_spare -= 1
-
-    def _is_inside(self, instant: Instant) -> bool:
-        return self.open is not None and instant.frame_index >= self.open[0].frame_index
+        if num_spare > 0:
+            seen = self.open
+            first = self._instants[num_spare].frame_index if seen is None else seen[0].frame_index
+            while num_spare > 0 and self._instants[0].frame_index < first:
+                del self._instants[0]
+                num_spare -= 1
 
 
 def _agree(a: tuple[Instant, Instant], b: tuple[Instant, Instant]) -> bool:
