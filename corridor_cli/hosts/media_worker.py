@@ -15,11 +15,11 @@ from fractions import Fraction
 from pathlib import Path
 
 from corridor_cli.errors import CutFileError, MediaError
-from corridor_cli.hosts.blocks import in_blocks, is_huge, num_together
+from corridor_cli.hosts.blocks import in_blocks, max_kept_together
 from corridor_cli.hosts.channel import Channel, Inbox
 from corridor_cli.hosts.confine import confine
 from corridor_cli.hosts.fetch_picks import fetch_picks
-from corridor_cli.hosts.heap import give_back_heap
+from corridor_cli.hosts.heap import give_back_heap, is_too_much_to_keep
 from corridor_cli.hosts.messages import WorkerSetup
 from corridor_cli.hosts.process import enter_child
 from corridor_cli.hosts.read_ahead import num_ahead, read_ahead
@@ -130,7 +130,7 @@ class MediaWorker:
         scores = ScoreLog() if self._setup.with_scores else None
         with closing(reader):
             self._look_through(job, decode, reader, scores)
-        if is_huge(*self._size_px):
+        if is_too_much_to_keep(*self._size_px):
             _free_frames()
             give_back_heap()
 
@@ -151,7 +151,7 @@ class MediaWorker:
         try:
             with closing(self._frames(reader, job)) as frames:
                 watched = self._beating(within_limits(frames, Path(job.path), decode, self._clock))
-                max_kept = num_together(reader.info.width_px, reader.info.height_px)
+                max_kept = max_kept_together(reader.info.width_px, reader.info.height_px)
                 for block in in_blocks(watched, finder.keeper, max_kept):
                     self._count(block)
                     before = block[-2].time if len(block) > 1 else end

@@ -89,3 +89,19 @@ def test_it_is_given_back_before_pictures_of_another_size(
     ]
     assert given_back == changes
     assert len(changes) == len(set(sizes)) > 1
+
+
+@pytest.mark.usefixtures("collector_thawed")
+def test_after_huge_pictures_it_is_given_back_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert heap.is_too_much_to_keep(7680, 4320)
+    assert not heap.is_too_much_to_keep(4096, 2160)
+    given_back: list[None] = []
+    monkeypatch.setattr(heap, "HUGE_BYTES", 1000)
+    monkeypatch.setattr(media_worker, "give_back_heap", lambda: given_back.append(None))
+    setup = WorkerSetup(DecodeSettings(), SceneSettings(), FrameSettings(), 0, 0, ())
+    main = SimpleNamespace(send=lambda _: None)
+    worker = MediaWorker(setup, None, cast(Channel, main), cast(Inbox, None))
+    worker.take(ScanJob(0, str(draw("h264.mp4", tmp_path))))
+    assert len(given_back) == 2  # before the first file, and behind it
