@@ -32,11 +32,12 @@ def in_blocks(
     """
     block: list[ScanFrame | BareFrame] = []
     num_kept = 0
-    newest, is_kept = None, False
+    newest: ScanFrame | None = None
     problem: MediaError | None = None
     try:
         for frame in frames:
             if newest is not None:
+                is_kept = keeper.keeps(newest, frame.time)
                 block.append(newest if is_kept else BareFrame(newest.index, newest.time, newest.planes))
                 num_kept += is_kept
                 newest = None
@@ -44,7 +45,7 @@ def in_blocks(
                     yield block
                     block, num_kept = [], 0
             _make_planes(frame)
-            newest, is_kept = frame, keeper.keeps(frame)
+            newest = frame
     except MediaError as error:
         problem = error
     if newest is not None:

@@ -18,7 +18,7 @@ from corridor_cli.scenes.detectors.base import Look, SceneStart, exact_seconds
 from corridor_cli.scenes.detectors.choose import choose_detector, min_scene_seconds
 from corridor_cli.scenes.detectors.from_file import FileDetector
 from corridor_cli.scenes.given import GivenBoundaries, PinnedStore
-from corridor_cli.scenes.keeping import AllPictures, Keeper, SparsePictures
+from corridor_cli.scenes.keeping import KEEP_SECONDS, AllPictures, Keeper, SparsePictures
 from corridor_cli.scenes.looks import LookMaker
 from corridor_cli.scenes.marks import Marks
 from corridor_cli.scenes.picking import PickedScanFrame, pick_frames
@@ -73,15 +73,17 @@ class SceneFinder:
         blends = SparseTransitionFinder if is_sparse else TransitionFinder
         self._store = PinnedStore(self._inset) if is_given else CandidateStore(self._inset)
         self._given = self._given_detector(cuts) if is_given else None
+        min_scene = exact_seconds(min_scene_seconds(scenes)) if is_ours else Fraction(0)
         # A keyframe scan leaves most frames out itself; other detectors look at pictures, or may make scenes
         # of a single frame.
-        self.keeper: Keeper = SparsePictures(self._inset) if is_ours and not is_sparse else AllPictures()
+        has_many = is_ours and not is_sparse and min_scene >= 2 * KEEP_SECONDS
+        self.keeper: Keeper = SparsePictures(self._inset) if has_many else AllPictures()
         self._rows = ThumbRows() if scenes.transitions and (is_ours or is_given) else None
         make_detector = partial(choose_detector, scenes, scores, info)
         self._boundaries = (GivenBoundaries if is_given else BoundaryFinder)(
             self._given or (SparseDetector(make_detector) if is_sparse else make_detector()),
             blends(self._rows, scores) if self._rows is not None else None,
-            exact_seconds(min_scene_seconds(scenes)) if is_ours else Fraction(0),
+            min_scene,
             self._marks,
             self._rows,
         )

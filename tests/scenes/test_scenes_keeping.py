@@ -45,13 +45,16 @@ def encoded(frames: Sequence[DrawnFrame]) -> list[DrawnFrame]:
 
 
 def kept(frames: Sequence[DrawnFrame]) -> list[int]:
-    keeper = SparsePictures(INSET)
-    return [frame.index for frame in frames if keeper.keeps(frame)]
+    blocks = in_blocks(iter(frames), SparsePictures(INSET), 13)
+    whole = [each.index for block in blocks for each in block if not isinstance(each, BareFrame)]
+    return whole[:-1]  # the last frame of all is kept whatever it is
 
 
-def find_thinned(frames: Sequence[DrawnFrame], max_kept: int = 13) -> list[FoundScene]:
+def find_thinned(
+    frames: Sequence[DrawnFrame], max_kept: int = 13, settings: SceneSettings | None = None
+) -> list[FoundScene]:
     """As a media worker does it."""
-    finder = SceneFinder(SceneSettings(), FrameSettings())
+    finder = SceneFinder(settings or SceneSettings(), FrameSettings())
     found = [
         scene for block in in_blocks(iter(frames), finder.keeper, max_kept) for scene in finder.push(block)
     ]
@@ -63,7 +66,7 @@ def test_one_every_eighth_of_a_second_and_two_where_a_scene_may_begin() -> None:
     assert kept(at_rate(still(1, 120), 60)) == [0, *range(6, 120, 8)]
     frames = encoded(at_rate([*still(1, 60), *still(2, 60)], 30))
     assert [index for index in kept(frames) if 50 <= index <= 72] == [51, 55, 59, 60, 63, 67, 71]
-    assert kept(at_rate(still(1, 20), 5)) == list(range(20))
+    assert kept(at_rate(still(1, 20), 5)) == list(range(19))
 
 
 def test_intra_pictures_alone_are_no_beginnings() -> None:
@@ -105,6 +108,44 @@ def test_scenes_are_those_found_with_all_pictures(story: str, rate: Fraction, ar
         assert other.picks[-1].frame.time - last.time <= KEEP_SECONDS + 1 / rate
 
 
+def held(frames: Sequence[DrawnFrame], seconds: dict[int, Fraction]) -> list[DrawnFrame]:
+    """The same frames, some of them shown for so much longer."""
+    late, found = Fraction(0), []
+    for frame in frames:
+        found.append(replace(frame, time=frame.time + late))
+        late += seconds.get(frame.index, Fraction(0))
+    return found
+
+
+@pytest.mark.parametrize("first", range(50, 58))
+def test_a_scene_of_few_frames_of_which_one_is_held_is_not_lost(first: int) -> None:
+    frames = at_rate([*moving(1, first), *moving(2, 3), *moving(3, 3), *moving(4, 50)], 50)
+    frames = held(frames, {first + 2: Fraction(3, 10), first + 5: Fraction(3, 10)})
+    assert starts(find_thinned(frames)) == [first, first + 3, first + 6]
+    assert {first + 2, first + 5} <= set(kept(frames))
+
+
+@pytest.mark.parametrize("seconds", [0, 0.05, 0.2])
+def test_nor_are_short_scenes_where_they_are_asked_for(seconds: float) -> None:
+    lengths = [60, 3, 9, 6, 11, 7, 60]
+    frames = at_rate([each for seed, length in enumerate(lengths) for each in moving(seed, length)], 60)
+    settings = SceneSettings(min_scene_seconds=seconds)
+    _, all_kept = find_all(frames, settings)
+    assert [one.scene for one in find_thinned(frames, 13, settings)] == [one.scene for one in all_kept]
+    assert len(all_kept) > 2
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [SceneSettings(detector="interval"), SceneSettings(detector="content"), SceneSettings(scan="keyframes")],
+    ids=str,
+)
+def test_others_keep_all(settings: SceneSettings) -> None:
+    keeper = SceneFinder(settings, FrameSettings()).keeper
+    for frame, after in pairwise(at_rate(still(1, 30), 25)):
+        assert keeper.keeps(frame, after.time)
+
+
 def test_a_picture_is_let_go_before_the_next_one_is_decoded() -> None:
     alive: list[weakref.ref[DrawnFrame]] = []
     most = 0
@@ -134,7 +175,7 @@ def test_blocks_end_with_so_many_frames_or_pictures() -> None:
     assert [len(block) for block in blocks[:-1]] == [MAX_TOGETHER] * (len(blocks) - 1)
     assert [each.index for block in blocks for each in block] == list(range(100))
     whole = [each.index for block in blocks for each in block if not isinstance(each, BareFrame)]
-    assert whole == kept(frames)
+    assert whole == [*range(0, 99, 3), 99]
     for block in in_blocks(iter(frames), SparsePictures(INSET), 1):
         assert sum(not isinstance(each, BareFrame) for each in block) <= 1
 
