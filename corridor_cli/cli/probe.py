@@ -124,6 +124,8 @@ def _video_facts(info: VideoInfo) -> Iterator[tuple[str, str]]:
 
 def _reader_facts(label: str, choice: ReaderChoice) -> Iterator[tuple[str, str]]:
     yield label, f"{choice.name}: {choice.reason}"
+    if choice.name != "pyav":
+        yield "", "by pyav where its packets' times are out of order, which shows once all are read"
     for fallback in choice.fallbacks:
         yield "", f"not by {fallback}"
 
