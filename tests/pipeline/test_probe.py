@@ -60,13 +60,20 @@ def test_the_lines_are_for_people(folder: Path, capsys: pytest.CaptureFixture[st
     facts = dict(line.strip().split("  ", 1) for line in hostile.splitlines()[1:] if line[2] != " ")
     assert facts["video"].strip() == "h264, yuv420p, 120×160, turned by 90°"
     assert facts["frame rate"].strip() == "25 fps; whether it varies is known after a scan"
-    doubt = "by pyav where its packets' times are out of order"
-    assert (doubt in hostile, doubt in two) == (True, False)
     assert "1 video: h264, 160×120, 25 fps, default" in two
     assert "2 video streams; stream 1, the best one, is read" in two
     assert "decode.max_frames 3: 10, EXCEEDED, a run would stop here" in two
     assert audio.startswith("audio_only.mp4: failed: has no video stream (it holds audio).")
     assert "audio_only.mp4: failed" in told.err
+
+
+def test_decord_is_named_with_what_only_its_packets_tell(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(["probe", str(folder / "h264_audio.mp4"), str(folder / "two_videos.mp4")]) == ExitCode.OK
+    by_decord, by_pyav = capsys.readouterr().out.split("\n\n", 1)
+    doubt = "by pyav where its packets' times are out of order"
+    assert (doubt in by_decord, doubt in by_pyav) == ("decord:" in by_decord, False)
 
 
 def test_a_limit_that_stops_the_probe_itself(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
