@@ -84,6 +84,7 @@ class CandidateStore:
 
     def __init__(self, inset: Fraction) -> None:
         self._inset = inset
+        self._recent_span = inset + 2 * RECENT_SECONDS  # reckoned once: `Fraction` is slow
         self._size = 0
         self._set_size(1)
         self._head: list[Candidate] = []
@@ -109,7 +110,7 @@ class CandidateStore:
             self._push_past(self._recent.pop(0))
 
     def _is_past(self, recent: Candidate, now: Fraction) -> bool:
-        return not is_closer(recent.time, now, self._inset + 2 * RECENT_SECONDS)
+        return not is_closer(recent.time, now, self._recent_span)
 
     def _set_size(self, num_pixels: int) -> None:
         """Pictures have up to so many pixels: settle how many of them may be held."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
+from numpy.typing import NDArray
 
 from corridor_cli.scenes.blend_kinds import Direction, classify
 from corridor_cli.scenes.blend_windows import LONGEST, BlendMeter
@@ -122,10 +123,14 @@ class TransitionFinder:
 
 def _agree(a: tuple[Instant, Instant], b: tuple[Instant, Instant]) -> bool:
     """Whether two windows go the same way; after a fade out, the fade in goes another one."""
-    x = (a[1].thumb.astype(np.int64) - a[0].thumb).reshape(-1)
-    y = (b[1].thumb.astype(np.int64) - b[0].thumb).reshape(-1)
-    product = int((x * y).sum())
-    return product > 0 and 4 * product**2 >= int((x * x).sum()) * int((y * y).sum())
+    x, y = _way(a), _way(b)
+    product = int(x @ y)
+    return product > 0 and 4 * product**2 >= int(x @ x) * int(y @ y)
+
+
+def _way(ends: tuple[Instant, Instant]) -> NDArray[np.float64]:
+    """From one thumb to the other, in whole numbers: their products are exact, and quick."""
+    return (ends[1].thumb - ends[0].thumb).reshape(-1).astype(np.float64)
 
 
 def _place(instant: Instant) -> int:
