@@ -18,6 +18,8 @@ STATES_LENGTH = frozenset({"mov", "matroska", "avi", "flv", "asf"})
 MIN_MISSING_SECONDS = Fraction(1, 2)
 # This many undecodable packets behind the last frame are a lost tail even where no header states a length.
 MIN_LOST_PACKETS = 5
+# So many frames may be decoded before one that is shown earlier: H.264 and HEVC allow no more.
+MAX_REORDERED = 16
 # A picture that is lost at the beginning lasted no longer.
 MAX_LOST_INTERVAL_SECONDS = 1
 
@@ -101,7 +103,9 @@ class Damage:
         streams have no keyframes, and their frames come out all the same."""
         lost = [pts for pts in self.first_pts if first_shown is not None and pts < first_shown]
         num_lost = len(lost) - self.num_bad_packets  # those are told for themselves
-        if num_lost <= 0 or first_shown is None or not self.num_before_key or not self.is_key_met:
+        # Behind a keyframe that opens the file a few may be missing, which another cut off before it needs.
+        is_cut = self.num_before_key > 0 or num_lost > MAX_REORDERED
+        if num_lost <= 0 or first_shown is None or not is_cut or not self.is_key_met:
             return ""
         seconds = float((first_shown - min(lost)) * time_base)
         # More than that, and another recording begins between them, with a time axis of its own.

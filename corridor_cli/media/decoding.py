@@ -15,15 +15,13 @@ from av.video.frame import VideoFrame
 from corridor_cli.errors import DecodeError
 from corridor_cli.media.clock import DISCONTINUITY_SECONDS, NEAR_INTERVALS, Clock
 from corridor_cli.media.container import AV_ERRORS, OpenVideo, open_video, reason_of, refusal_of
-from corridor_cli.media.damage import Damage, stated_end
+from corridor_cli.media.damage import MAX_REORDERED, Damage, stated_end
 from corridor_cli.printable import printable
 
 # A read error is tried again (one bad block of a disk, one bad atom); so many in a row are the end.
 MAX_READ_ERRORS = 8
 # Decoding on is cheaper than a seek while the wanted frame is this close.
 NEAR_SECONDS = 1
-# So many frames may be decoded before one that is shown earlier: H.264 and HEVC allow no more.
-MAX_REORDERED = 16
 SCATTERED = "some of its timestamps are far from those around them"
 # How far before a wanted frame to look for a keyframe, one try after the other.
 SEEK_MARGINS_SECONDS = (0, 2, 10)

@@ -26,6 +26,7 @@ NUM_HEAD = 3
 NUM_SPREAD = 12
 NUM_PAST = 6
 NUM_RECENT = 13
+ENOUGH_RECENT = 9
 MAX_HELD = NUM_HEAD + NUM_SPREAD + NUM_PAST + NUM_RECENT
 # All of 1080p, eight of 4K, and never less than seven. At three bytes a pixel, which 10 bits take; those of
 # 8 bits take half.
@@ -106,11 +107,16 @@ class CandidateStore:
             if is_closer(before.time, newest.time, self._recent_gap):
                 self._recent.pop()
         self._recent.append(candidate)
-        while len(self._recent) > self._num_recent or self._is_past(self._recent[0], candidate.time):
+        while self._has_past(candidate.time):
             self._push_past(self._recent.pop(0))
 
-    def _is_past(self, recent: Candidate, now: Fraction) -> bool:
-        return not is_closer(recent.time, now, self._recent_span)
+    def _has_past(self, now: Fraction) -> bool:
+        """Whether the oldest of the recent ones is so no more: a few are, however far apart they come."""
+        if len(self._recent) > self._num_recent:
+            return True
+        return len(self._recent) > ENOUGH_RECENT and not is_closer(
+            self._recent[0].time, now, self._recent_span
+        )
 
     def _set_size(self, num_pixels: int) -> None:
         """Pictures have up to so many pixels: settle how many of them may be held."""

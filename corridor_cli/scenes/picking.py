@@ -85,8 +85,18 @@ def _usable(
     for group in (inner, clear):
         if group:
             return group, _common_fault(group)
-    good = [candidate for candidate in candidates if candidate.fault is None]
-    return good or candidates, "every candidate is inside a transition"
+    good = [candidate for candidate in candidates if candidate.fault is None] or list(candidates)
+    depths = [_depth(candidate.time, transitions) for candidate in good]
+    shallowest = [each for each, depth in zip(good, depths, strict=True) if depth == min(depths)]
+    return shallowest, "every candidate is inside a transition"
+
+
+def _depth(time: Fraction, transitions: Sequence[Transition]) -> Fraction:
+    """How far inside transitions: in their middle two pictures are mixed, at their ends it is nearly one."""
+    return max(
+        (min(time - each.start, each.end - time) for each in transitions if each.start <= time < each.end),
+        default=Fraction(0),
+    )
 
 
 def _outside(

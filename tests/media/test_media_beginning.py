@@ -7,6 +7,7 @@ from pathlib import Path
 
 import av
 import pytest
+from av.packet import Packet
 from sample_clips import Encoding, write_video
 
 from corridor_cli.media.damage import Damage
@@ -92,3 +93,14 @@ def test_how_long_what_is_lost_lasted_is_not_told_where_another_recording_begins
     shown = packet.pts + 10_000 * 90_000
     assert " s)" not in damage.lost_beginning(shown, packet.time_base)
     assert " s)" in damage.lost_beginning(packet.pts, packet.time_base)
+
+
+@pytest.mark.parametrize(("num_before", "is_told"), [(3, False), (16, False), (17, True)])
+def test_pictures_lost_behind_a_keyframe_that_opens_the_file(num_before: int, is_told: bool) -> None:
+    """A few belong to what was cut off; a stream that is refreshed bit by bit shows none for a while."""
+    damage = Damage()
+    for number in range(num_before + 1):
+        packet = Packet(1)
+        packet.pts, packet.is_keyframe = 40 * number, number == 0
+        damage.note_packet(packet)
+    assert bool(damage.lost_beginning(40 * num_before, Fraction(1, 1000))) is is_told

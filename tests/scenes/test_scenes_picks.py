@@ -22,9 +22,10 @@ from scenes_pictures import (
     window,
 )
 
-from corridor_cli.records import Role
+from corridor_cli.records import Role, Scene, Transition
 from corridor_cli.scenes.candidates import MAX_HELD, Candidate
 from corridor_cli.scenes.find import SceneFinder
+from corridor_cli.scenes.picking import pick_frames
 from corridor_cli.scenes.thumbs import look_distance, make_thumb
 from corridor_cli.settings import FrameSettings, SceneSettings
 
@@ -251,3 +252,24 @@ def test_a_scan_that_breaks_off_closes_the_open_scene() -> None:
 
     _, found = find_all(frames, end=Fraction(100, 30))
     assert [one.scene.end for one in found] == [2, Fraction(100, 30)]
+
+
+def test_between_two_transitions_the_clearest_frame_is_picked() -> None:
+    frames = at_rate(moving(1, 10), 25)
+    candidates = [
+        Candidate(frame, frame.index, frame.time, make_thumb(frame.planes), frame.index) for frame in frames
+    ]
+    scene = Scene(0, Fraction(0), Fraction(10, 25), 0, 10, "transition")
+    covering = [
+        Transition("dissolve", Fraction(-8, 25), Fraction(7, 25)),
+        Transition("dissolve", Fraction(7, 25), Fraction(20, 25)),
+    ]
+    picks = pick_frames(scene, candidates, covering, inset=Fraction(1, 10), duplicate_threshold=3.0)
+    assert [pick.frame.index for pick in picks] == [7, 7, 7]  # where one ends and the other begins
+    assert "every candidate is inside a transition" in picks[1].selection_reason
+
+
+def test_with_few_pictures_a_second_the_last_one_stays_at_the_end() -> None:
+    frames = at_rate([*moving(1, 10, 3), *moving(2, 10, 3), *moving(3, 10, 3)], 5)
+    _, found = find_all(frames)
+    assert [one.picks[2].frame.index for one in found] == [9, 19, 29]
