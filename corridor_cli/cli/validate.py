@@ -19,8 +19,10 @@ def validate(
     """Check every timeline in a folder against the schema and its own rules; exit code 8 if one is wrong."""
     import json
     from dataclasses import asdict
+    from pathlib import PurePath
 
     from corridor_cli.telemetry import counted
+    from corridor_cli.timeline.commit import is_leftover
     from corridor_cli.timeline.validate import validate_output
 
     report = validate_output(output)
@@ -34,11 +36,14 @@ def validate(
     if not report.num_documents:
         raise CheckFailedError(f"{shown}: holds no timeline, allowed: a folder that `vlmtl run` wrote to")
     if report.problems:
-        num_wrong = len({problem.file for problem in report.problems})
+        wrong = {problem.file for problem in report.problems}
+        is_broken_off = all(is_leftover(PurePath(file).name) for file in wrong)
         checked = counted(report.num_documents, "document")
         raise CheckFailedError(
-            f"{shown}: {checked} checked, {counted(num_wrong, 'file')} wrong",
-            hint="`vlmtl run --force` writes documents anew.",
+            f"{shown}: {checked} checked, {counted(len(wrong), 'file')} wrong",
+            hint="A run was killed: the same `vlmtl run` again goes on where it was."
+            if is_broken_off
+            else "`vlmtl run --force` writes documents anew.",
         )
     if not as_json:
         show(f"{shown}: good, {counted(report.num_documents, 'document')}")

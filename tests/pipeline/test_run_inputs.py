@@ -171,6 +171,17 @@ def test_any_name_works(name: bytes, tmp_path: Path) -> None:
     assert run("run", folder, tmp_path / "out", *ECHO)[0] == 0
 
 
+def test_an_unfinished_write_is_no_reason_to_write_all_anew(folder: Path, tmp_path: Path) -> None:
+    command = ["run", folder, tmp_path / "out", *ECHO]
+    run(*command)
+    (tmp_path / "out" / ".~vlmtl-1-2.tmp").touch()
+    code, out, err = run("validate", tmp_path / "out")
+    assert (code, "unfinished write" in out) == (8, True)
+    assert ("`vlmtl run` again goes on" in err, "--force" in err) == (True, False)
+    run(*command)
+    assert run("validate", tmp_path / "out")[0] == 0
+
+
 def test_a_dry_run_writes_nothing(folder: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     code, out, err = run("run", folder, output, *ECHO, "--dry-run")
