@@ -42,6 +42,7 @@ class Clock:
     def place(self, pts: int | None, duration_ticks: int) -> Fraction:
         """The time of the next frame."""
         at = self._natural(pts)
+        self._last_interval = 0  # unless both timestamps are good
         if self._last is not None:
             if at is None:
                 self._say_once("some frames have no timestamp; theirs follow from the frame rate")
@@ -82,6 +83,7 @@ class Clock:
             self._furthest_stray = max(self._furthest_stray, 0 if pts is None else pts - self._origin)
             self._last += step
             self._last_duration = 0
+            self._last_interval = 0
             yield self._seconds(self._last)
 
     @property

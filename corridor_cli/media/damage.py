@@ -22,6 +22,8 @@ MIN_LOST_PACKETS = 5
 MAX_REORDERED = 16
 # A picture that is lost at the beginning lasted no longer.
 MAX_LOST_INTERVAL_SECONDS = 1
+# Packets noted until a frame is out, which of some files none ever is.
+MAX_FIRST = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ class Damage:
             return
         self.num_before_key += not (packet.is_keyframe or self.is_key_met)
         self.is_key_met |= packet.is_keyframe
-        if packet.pts is not None:
+        if packet.pts is not None and len(self.first_pts) < MAX_FIRST:
             self.first_pts.append(packet.pts)
 
     def lost_beginning(self, first_shown: int | None, time_base: Fraction) -> str:

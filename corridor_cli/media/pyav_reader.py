@@ -41,10 +41,11 @@ def begin(
     return FramePass(path, settings.max_pixels, wanted, on_beat)
 
 
-def _late_end(clock: Clock, damage: Damage) -> list[str]:
+def _late_end(clock: Clock, damage: Damage, end: Fraction) -> list[str]:
     """What there is to say of a last frame long after the others: nothing tells whether that is its place."""
     gap = clock.lone_last_gap
-    if gap < LATE_SECONDS or damage.num_bad_packets or damage.last_other_end >= gap:
+    goes_on = damage.last_other_end > end - gap / 2  # there is sound to the standing picture
+    if gap < LATE_SECONDS or damage.num_bad_packets or goes_on:
         return []
     return [
         f"the last frame comes {float(gap):.2f} s after the one before it: a picture that stands still, or a "
@@ -129,7 +130,7 @@ class PyavReader:
                 self.end = clock.end(stated.seconds if stated else None)
                 self.is_variable_frame_rate = clock.is_variable(damage.num_bad_packets)
             self.warnings += [*damage.summaries(), *clock.warnings, *_size_changes(sizes)]
-            self.warnings += _late_end(clock, damage)
+            self.warnings += _late_end(clock, damage, self.end) if self.end is not None else []
         if damage.num_bad_since_frame and damage.last_reason in OWN_REASONS:
             raise refused(self._path, damage.last_reason, self._settings, index)
         if self.end is None:

@@ -10,7 +10,7 @@ import pytest
 from av.packet import Packet
 from sample_clips import Encoding, write_video
 
-from corridor_cli.media.damage import Damage
+from corridor_cli.media.damage import MAX_FIRST, Damage
 from corridor_cli.media.open_reader import open_reader
 from corridor_cli.settings import DecodeSettings
 from tests.clips import story
@@ -104,3 +104,12 @@ def test_pictures_lost_behind_a_keyframe_that_opens_the_file(num_before: int, is
         packet.pts, packet.is_keyframe = 40 * number, number == 0
         damage.note_packet(packet)
     assert bool(damage.lost_beginning(40 * num_before, Fraction(1, 1000))) is is_told
+
+
+def test_of_a_file_that_never_shows_a_frame_not_all_packets_are_noted() -> None:
+    damage = Damage()
+    for number in range(MAX_FIRST + 10):
+        packet = Packet(1)
+        packet.pts = number
+        damage.note_packet(packet)
+    assert len(damage.first_pts) == MAX_FIRST

@@ -17,8 +17,11 @@ import sample_clips
 from corridor_cli import errors
 from corridor_cli.media import decord_reader
 from corridor_cli.media.base import Reader
+from corridor_cli.media.clock import Clock
+from corridor_cli.media.damage import Damage
 from corridor_cli.media.open_reader import open_reader
 from corridor_cli.media.picture import MAX_PLANE_WIDTH_PX
+from corridor_cli.media.pyav_reader import _late_end
 from corridor_cli.records import ScanFrame
 from corridor_cli.settings import DecodeSettings
 from tests import clips
@@ -371,6 +374,25 @@ def test_pictures_that_change_size_and_back_are_told(tmp_path: Path) -> None:
     assert scan_damaged(path)[1].warnings[-1] == (
         "its pictures change size: 64×64, 80×64 from 0.20 s on, 64×64 from 0.40 s on"
     )
+
+
+@pytest.mark.parametrize(("seconds", "is_told"), [(30, False), (78, True)])
+def test_a_last_picture_long_after_the_others_is_told_of(
+    clip: Clip, tmp_path: Path, seconds: int, is_told: bool
+) -> None:
+    path = clips.with_stray_timestamp(clip("h264.mp4"), tmp_path / "late.mp4", 69, seconds)
+    frames, reader, error = scan_damaged(path)
+    assert (frames[-1].time, error) == (Fraction(69, 25) + seconds, None)
+    assert ["the last frame comes 78.04 s after" in said for said in reader.warnings] == [True] * is_told
+
+
+@pytest.mark.parametrize(("sound_until", "is_told"), [(3, True), (80, False)])
+def test_not_where_there_is_sound_to_it(sound_until: int, is_told: bool) -> None:
+    clock, damage = Clock(Fraction(1, 25), Fraction(25)), Damage()
+    for pts in [*range(50), 2_000]:
+        clock.place(pts, 1)
+    damage.last_other_end = Fraction(sound_until)
+    assert bool(_late_end(clock, damage, clock.end(None))) is is_told
 
 
 def test_of_many_sizes_the_first_are_told(tmp_path: Path) -> None:

@@ -128,6 +128,8 @@ def test_a_lone_last_gap_is_known() -> None:
     assert run([*range(250), 10_250, 10_251])[1].lone_last_gap == 0
     assert run([*range(250), *range(2_000, 2_010), 10_250])[1].lone_last_gap == 0
     assert run([0, 50, 100, 150])[1].lone_last_gap == 0
+    assert run([*range(250), 10_250, None])[1].lone_last_gap == 0
+    assert run([*range(250), 10_250, 10_249])[1].lone_last_gap == 0
     assert run([0])[1].lone_last_gap == 0
 
 
