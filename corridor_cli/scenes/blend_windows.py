@@ -49,36 +49,22 @@ _PLACES = _places()
 
 
 class BlendMeter:
-    """Measures the windows that end with every second row, widest first: they overlap so much that these show
-    all there is."""
+    """Measures the windows that end with every second of the `rows`, widest first."""
 
     def __init__(self, rows: ThumbRows) -> None:
         self._rows = rows
         # Of each row with itself and those before it: [:, k] with the k-th before.
         self._products = rows.beside(LONGEST + 1)
         self._backlog = Backlog(rows, LONGEST)
-        # By the number of the row and the window's place in `WINDOWS`.
-        self._weights: dict[tuple[int, int], Numbers] = {}
+        # By the number of the row that they end with: where the widest of them begins and ends.
+        self._blends: dict[int, tuple[Instant, Instant]] = {}
 
     def widest_blend(self, number: int) -> tuple[Instant, Instant] | None:
         """Where the blend begins and ends that is seen in the widest window ending with this row which is
         one; None without one."""
         if self._backlog.is_due:
             self._measure()
-        if not self._weights:
-            return None
-        at = self._rows.at(number)
-        for place, (length, stride) in enumerate(WINDOWS):
-            weights = self._weights.get((number, place))
-            if weights is not None and self._is_far(at - length, at):
-                start = stride * int(np.flatnonzero(weights <= EDGE_WEIGHT)[-1])
-                end = stride * int(np.flatnonzero(weights >= 1 - EDGE_WEIGHT)[0])
-                return self._rows.instants[at - length + start], self._rows.instants[at - length + end]
-        return None
-
-    def _is_far(self, first: int, last: int) -> bool:
-        way = self._rows.values[last] - self._rows.values[first]
-        return float(np.abs(way).sum()) >= _MIN_WINDOW_SUM
+        return self._blends.get(number)
 
     def least_residual(self, number: int) -> float | None:
         """Of the windows that end with this row, how near the one that is most like a blend comes to one."""
@@ -91,20 +77,31 @@ class BlendMeter:
         return min((residual for residual in residuals if residual is not None), default=None)
 
     def _measure(self) -> None:
-        """The products of the rows that are new, and the weights of their windows which are blends."""
-        self._weights.clear()
+        """The products of the rows that are new, and the blends in windows that end with them."""
+        self._blends.clear()
         due = self._backlog.take()
         if due is None:
             return
-        unmeasured, new = due
+        unmeasured, ends = due
         self._multiply(unmeasured)
-        seconds = new[1 - self._rows.number_at(int(new[0])) % 2 :: 2]
-        worth_it = self._are_worth_it(seconds)
+        worth_it = self._are_worth_it(ends)
         for place in np.flatnonzero(worth_it.any(axis=1)).tolist():
-            ends = seconds[worth_it[place]]
-            weights, are_blends = weights_of(*self._ways(ends, *WINDOWS[place]))
-            for which in np.flatnonzero(are_blends).tolist():
-                self._weights[self._rows.number_at(int(ends[which])), place] = weights[which]
+            self._find_blends(ends[worth_it[place]], *WINDOWS[place])
+
+    def _find_blends(self, ends: NDArray[np.int64], length: int, stride: int) -> None:
+        """Those in the windows of so many steps that end with these rows and with no wider blend."""
+        weights, are_blends = weights_of(*self._ways(ends, length, stride))
+        ends, weights = ends[are_blends], weights[are_blends]
+        ways = self._rows.values[ends] - self._rows.values[ends - length]
+        is_far = np.abs(ways).sum(axis=1) >= _MIN_WINDOW_SUM
+        ends, weights = ends[is_far], weights[is_far]
+        # The last that is like the first thumb, and the first that is like the last one.
+        num_after = (weights[:, ::-1] <= EDGE_WEIGHT).argmax(axis=1)
+        firsts = ends - stride * num_after
+        lasts = ends - length + stride * (weights >= 1 - EDGE_WEIGHT).argmax(axis=1)
+        instants = self._rows.instants
+        for end, first, last in zip(ends.tolist(), firsts.tolist(), lasts.tolist(), strict=True):
+            self._blends.setdefault(self._rows.number_at(end), (instants[first], instants[last]))
 
     def _multiply(self, new: slice) -> None:
         """The products of these rows with themselves and those before them."""

@@ -45,13 +45,18 @@ def moments(rows: Numbers) -> tuple[Numbers, Numbers]:
     squares. The sums are exact."""
     sums, squares = rows.sum(axis=2), np.einsum("npk,npk->np", rows, rows)
     variances = (_PLANE_SIZE * squares - sums * sums) / (_PLANE_SIZE * _PLANE_SIZE * _LEVELS)
-    return sums / (_PLANE_SIZE * SCALE), variances @ PLANE_WEIGHTS
+    return sums / (_PLANE_SIZE * SCALE), _weighted(variances)
 
 
 def mean_squares(differences: Numbers) -> Numbers:
     """Of (n, 3, pixels): the weighted mean squares (n), in squares of levels. The sums are exact."""
-    squares = np.einsum("npk,npk->np", differences, differences) / (_PLANE_SIZE * _LEVELS)
-    weighted: Numbers = squares @ PLANE_WEIGHTS
+    return _weighted(np.einsum("npk,npk->np", differences, differences) / (_PLANE_SIZE * _LEVELS))
+
+
+def _weighted(planes: Numbers) -> Numbers:
+    """(n, 3) by the weights of the planes (n). Not a product of matrices, whose last bits hang on how many
+    rows there are."""
+    weighted: Numbers = (planes[:, 0] + 2 * (planes[:, 1] + planes[:, 2])) / 3
     return weighted
 
 
@@ -64,21 +69,22 @@ def textures(lumas: Numbers) -> Numbers:
 
 
 def line_between(values: Numbers) -> Numbers:
-    """The straight line between the first and the last, without them."""
-    weights = np.arange(1, len(values) - 1) / (len(values) - 1)
-    if values.ndim == 2:
-        weights = weights[:, None]
-    line: Numbers = (1 - weights) * values[0] + weights * values[-1]
+    """The straight lines between the first and the last of each row of (..., n), without them."""
+    weights = np.arange(1, values.shape[-1] - 1) / (values.shape[-1] - 1)
+    line: Numbers = (1 - weights) * values[..., :1] + weights * values[..., -1:]
     return line
 
 
-def sag_of(variance: Numbers, detail: float) -> tuple[float, float]:
-    """By how much of what a mixture's would the variance lies below its line, and the misfit."""
-    weights = np.arange(1, len(variance) - 1) / (len(variance) - 1)
+def sags_of(variances: Numbers, details: Numbers) -> tuple[Numbers, Numbers]:
+    """Of (n, steps + 1), by how much of what a mixture's would each variance lies below its line (n), and the
+    misfit (n); `details` (n) are those of mixtures."""
+    weights = np.arange(1, variances.shape[1] - 1) / (variances.shape[1] - 1)
     expected = weights * (1 - weights)
-    below = (line_between(variance) - variance[1:-1]) / detail
-    sag = float(below @ expected) / float(expected @ expected)
-    return sag, float(np.sqrt(((below - sag * expected) ** 2).mean()))
+    below = (line_between(variances) - variances[:, 1:-1]) / details[:, np.newaxis]
+    # No product of matrices here either.
+    sags = np.einsum("ij,j->i", below, expected) / np.einsum("i,i", expected, expected)
+    squares = (below - sags[:, np.newaxis] * expected) ** 2
+    return sags, np.sqrt(squares.mean(axis=1))
 
 
 def beside_the_line(rows: Numbers, way: Numbers) -> tuple[float, float]:

@@ -27,11 +27,11 @@ from corridor_cli.scenes.mixture_measures import (
     line_between,
     mean_squares,
     moments,
-    sag_of,
+    sags_of,
     textures,
 )
 from corridor_cli.scenes.mixture_terms import Numbers
-from corridor_cli.scenes.thumb_rows import Backlog, Instant, ThumbRows
+from corridor_cli.scenes.thumb_rows import Backlog, Instant, ThumbRows, ends_windows
 from corridor_cli.scenes.thumbs import HEIGHT, WIDTH
 
 if TYPE_CHECKING:
@@ -96,19 +96,26 @@ class WindowMeter:
         if number is None:
             return None
         self._newest = number
-        # As for blends, every second window shows all there is.
-        if not number % 2:
+        if not ends_windows(number):
             return None
         found: list[MixtureWindow] = []
         at, instants = self._rows.at(number), self._rows.instants
-        for length in self._contrasts.windows(number):
-            start = instants[at - length]
-            features = self._contrasts.features(at, length) if start.frame_index >= first else None
+        for sag in self._contrasts.sags(number):
+            start = instants[at - sag.length]
+            features = self._contrasts.features(at, sag) if start.frame_index >= first else None
             if features is not None:
-                found.append(
-                    MixtureWindow(start, instants[at - length + length // 2], instants[at], features)
-                )
+                found.append(MixtureWindow(start, instants[at - sag.length // 2], instants[at], features))
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class Sag:
+    """A window of `length` steps in which contrast sags as a mixture's: the mean square of what lies between
+    its ends, and by how much it sags otherwise."""
+
+    length: int
+    difference: float
+    misfit: float
 
 
 class Contrasts:
@@ -121,26 +128,56 @@ class Contrasts:
         self._facts = rows.beside(6)
         self._backlog = Backlog(rows, LENGTHS[0])
         self._num_complete = 0  # rows whose steps and textures are measured: windows that sag ask for them
-        self._windows: dict[int, list[int]] = {}
+        self._sags: dict[int, list[Sag]] = {}
 
-    def windows(self, number: int) -> list[int]:
-        """The lengths of the windows ending with this row in which contrast sags as a mixture's might."""
+    def sags(self, number: int) -> list[Sag]:
+        """The windows ending with this row in which contrast sags as a mixture's, longest first."""
         if self._backlog.is_due:
             self._measure()
-        return self._windows.get(number, [])
+        return self._sags.get(number, [])
 
     def _measure(self) -> None:
-        """The contrast of the rows that are new, and their windows."""
-        self._windows = {}
+        """The contrast of the rows that are new, and how it sags in windows that end with them."""
+        self._sags = {}
         due = self._backlog.take()
         if due is None:
             return
-        unmeasured, new = due
+        unmeasured, ends = due
         rows, facts = self._rows.values[unmeasured], self._facts[unmeasured]
         facts[:, 3:], facts[:, 0] = moments(rows.reshape(len(rows), 3, -1))
-        may_sag = self._may_sag(new)
-        for place in np.flatnonzero(may_sag.any(axis=1)).tolist():
-            self._windows[self._rows.number_at(int(new[place]))] = _LENGTHS[may_sag[place]].tolist()
+        places_of_ends, places = self._may_sag(ends).nonzero()
+        if not places.size:
+            return
+        ends, lengths = ends[places_of_ends], _LENGTHS[places]
+        self._complete(max(0, int(ends[0]) - LENGTHS[0]))
+        differences = mean_squares(self._ways(ends, lengths))
+        is_gradual = (differences >= MIN_DIFFERENCE) & (self._jumps(ends, lengths) <= MAX_JUMP * differences)
+        for length in LENGTHS:
+            [chosen] = (is_gradual & (lengths == length)).nonzero()
+            if chosen.size:
+                self._find_sags(ends[chosen], length, differences[chosen])
+
+    def _ways(self, ends: NDArray[np.int64], lengths: NDArray[np.int64] | int) -> Numbers:
+        """(n, 3, pixels): from the first to the last row of the windows that end with these."""
+        ways: Numbers = self._rows.values[ends] - self._rows.values[ends - lengths]
+        return ways.reshape(len(ends), 3, -1)
+
+    def _jumps(self, ends: NDArray[np.int64], lengths: NDArray[np.int64]) -> Numbers:
+        """(n): the largest step in each of these windows."""
+        back = np.arange(LENGTHS[0])
+        steps = self._facts[np.maximum(ends[:, np.newaxis] - back, 0), 1]
+        jumps: Numbers = np.where(back < lengths[:, np.newaxis], steps, 0).max(axis=1)
+        return jumps
+
+    def _find_sags(self, ends: NDArray[np.int64], length: int, differences: Numbers) -> None:
+        """Those in the windows of so many steps that end with these rows."""
+        inner = (ends - length)[:, np.newaxis] + np.arange(length + 1)
+        details = np.maximum(moments(self._ways(ends, length))[1], 1.0)
+        sags, misfits = sags_of(self._facts[inner, 0], details)
+        do_sag = (sags > MIN_SAG) & (sags < MAX_SAG) & (misfits <= MAX_MISFIT)
+        for at in np.flatnonzero(do_sag).tolist():
+            sag = Sag(length, float(differences[at]), float(misfits[at]))
+            self._sags.setdefault(self._rows.number_at(int(ends[at])), []).append(sag)
 
     def _complete(self, needed: int) -> None:
         """The steps and textures of the rows from the one at `needed` on, as far as they are not measured."""
@@ -168,31 +205,21 @@ class Contrasts:
         )
         return result
 
-    def features(self, now: int, length: int) -> Numbers | None:
-        """What is measured of the window of so many steps that ends with the row which lies at `now`; None
-        where it can be no mixture."""
+    def features(self, now: int, sag: Sag) -> Numbers | None:
+        """What is measured of the window that ends with the row which lies at `now`; None where it can be no
+        mixture."""
+        length, full, misfit = sag.length, sag.difference, sag.misfit
         rows, facts = self._rows.values[now - length : now + 1], self._facts[now - length : now + 1]
         way = rows[-1] - rows[0]
-        full = float(mean_squares(way.reshape(1, 3, -1))[0])
-        if full < MIN_DIFFERENCE:
-            return None
-        self._complete(max(0, now - LENGTHS[0]))
         variance, steps = facts[:, 0], facts[1:, 1]
-        jump = float(steps.max()) / full
-        detail = max(float(moments(way.reshape(1, 3, -1))[1][0]), 1.0)
-        sag, misfit = sag_of(variance, detail)
-        if jump > MAX_JUMP or not MIN_SAG < sag < MAX_SAG or misfit > MAX_MISFIT:
-            return None
         residual, lag = beside_the_line(rows, way)
         likeness = correlation(rows[0, :_PLANE_SIZE], rows[-1, :_PLANE_SIZE])
         if residual > MAX_RESIDUAL or likeness > MAX_CORRELATION:
             return None
         half = length // 2
-        first, second = (
-            min(max(self._part_sag(now - length + a, now - length + b), -1.0), 3.0)
-            for a, b in ((0, half), (half, length))
-        )
-        bend = (facts[1:-1, 3:] - line_between(facts[:, 3:])) ** 2 @ PLANE_WEIGHTS
+        first, second = _half_sags(rows, variance)
+        means = facts[:, 3:].T
+        bend = PLANE_WEIGHTS @ (means[:, 1:-1] - line_between(means)) ** 2
         lumas = rows[[0, half, length], :_PLANE_SIZE]
         without, block_sag = block_sags(lumas)
         texture = facts[:, 2]
@@ -218,6 +245,11 @@ class Contrasts:
             ]
         )
 
-    def _part_sag(self, start: int, end: int) -> float:
-        way = (self._rows.values[end] - self._rows.values[start]).reshape(1, 3, -1)
-        return sag_of(self._facts[start : end + 1, 0], max(float(moments(way)[1][0]), 1.0))[0]
+
+def _half_sags(rows: Numbers, variance: Numbers) -> tuple[float, float]:
+    half = len(rows) // 2
+    ways = np.array([rows[half] - rows[0], rows[-1] - rows[half]])
+    details = np.maximum(moments(ways.reshape(2, 3, -1))[1], 1.0)
+    sags, _ = sags_of(np.array([variance[: half + 1], variance[half:]]), details)
+    first, second = np.clip(sags, -1.0, 3.0).tolist()
+    return first, second

@@ -13,7 +13,7 @@ from scenes_pictures import Picture, at_rate, blend, moving, still
 from corridor_cli.scenes.blend_windows import EDGE_WEIGHT, WINDOWS, BlendMeter, blend_weights
 from corridor_cli.scenes.detectors.base import Look
 from corridor_cli.scenes.looks import LookMaker
-from corridor_cli.scenes.mixture_windows import LENGTHS, Contrasts, WindowMeter
+from corridor_cli.scenes.mixture_windows import LENGTHS, WindowMeter
 from corridor_cli.scenes.thumb_rows import CAPACITY, MAX_BLOCK, NUM_KEPT, ThumbRows
 
 Found = tuple[int, int] | None
@@ -107,25 +107,13 @@ def windows_by_meter(looks: list[Look], size: int) -> list[tuple[int, int, bytes
     return found
 
 
-def test_a_long_window_is_measured_whole_after_a_short_one() -> None:
-    looks = looks_of(blend(moving(2, 60), moving(7, 60), 30))[: 2 * NUM_KEPT]
-    asked = [(end, length) for end in range(50, 80, 2) for length in sorted(LENGTHS)]
-    rows = ThumbRows()
-    contrasts = Contrasts(rows)
-    for block in in_blocks(looks, MAX_BLOCK):
-        rows.extend(block)
-        contrasts.windows(rows.end - 1)
-    found = [contrasts.features(end, length) for end, length in asked]
-    # Whose windows are asked for alone, longest first, has measured all rows there are.
-    expected = []
-    for end, length in asked:
-        alone = Contrasts(rows)
-        alone.windows(rows.end - 1)
-        alone.features(NUM_KEPT, LENGTHS[0])
-        expected.append(alone.features(end, length))
-    assert sum(each is not None for each in found) > 5
-    for one, other in zip(found, expected, strict=True):
-        assert np.array_equal(one, other) if one is not None else other is None
+@pytest.mark.parametrize("size", [2, 7, MAX_BLOCK])
+def test_windows_measured_together_are_the_same_as_alone(size: int) -> None:
+    """To the last bit; and what only windows that sag ask for is measured of enough rows for each."""
+    looks = looks_of([*moving(5, 70), *story()])
+    alone = windows_by_meter(looks, 1)
+    assert len({end - start for start, end, _ in alone}) == len(LENGTHS)
+    assert windows_by_meter(looks, size) == alone
 
 
 def test_a_repeated_picture_shares_the_thumb_before_it() -> None:
