@@ -25,9 +25,10 @@ class PlanesFrame(Protocol):
     def planes(self) -> Planes: ...
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class BareFrame:
-    """A `PlanesFrame` whose picture has been let go."""
+    """A `PlanesFrame` whose picture has been let go. Not frozen: that takes four times as long, for every
+    frame."""
 
     index: int
     time: Fraction

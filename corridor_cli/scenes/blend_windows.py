@@ -85,23 +85,26 @@ class BlendMeter:
         unmeasured, ends = due
         self._multiply(unmeasured)
         worth_it = self._are_worth_it(ends)
-        for place in np.flatnonzero(worth_it.any(axis=1)).tolist():
-            self._find_blends(ends[worth_it[place]], *WINDOWS[place])
+        is_found = np.zeros(len(ends), np.bool_)
+        for window, is_worth_it in zip(WINDOWS, worth_it, strict=True):
+            sought = is_worth_it & ~is_found
+            if sought.any():
+                is_found[sought] = self._find_blends(ends[sought], *window)
 
-    def _find_blends(self, ends: NDArray[np.int64], length: int, stride: int) -> None:
-        """Those in the windows of so many steps that end with these rows and with no wider blend."""
+    def _find_blends(self, ends: NDArray[np.int64], length: int, stride: int) -> NDArray[np.bool_]:
+        """Which of the windows of so many steps that end with these rows are blends."""
         weights, are_blends = weights_of(*self._ways(ends, length, stride))
+        [likely] = are_blends.nonzero()
+        ways = self._rows.values[ends[likely]] - self._rows.values[ends[likely] - length]
+        are_blends[likely] = np.abs(ways).sum(axis=1) >= _MIN_WINDOW_SUM
         ends, weights = ends[are_blends], weights[are_blends]
-        ways = self._rows.values[ends] - self._rows.values[ends - length]
-        is_far = np.abs(ways).sum(axis=1) >= _MIN_WINDOW_SUM
-        ends, weights = ends[is_far], weights[is_far]
         # The last that is like the first thumb, and the first that is like the last one.
-        num_after = (weights[:, ::-1] <= EDGE_WEIGHT).argmax(axis=1)
-        firsts = ends - stride * num_after
+        firsts = ends - stride * (weights[:, ::-1] <= EDGE_WEIGHT).argmax(axis=1)
         lasts = ends - length + stride * (weights >= 1 - EDGE_WEIGHT).argmax(axis=1)
         instants = self._rows.instants
         for end, first, last in zip(ends.tolist(), firsts.tolist(), lasts.tolist(), strict=True):
-            self._blends.setdefault(self._rows.number_at(end), (instants[first], instants[last]))
+            self._blends[self._rows.number_at(end)] = instants[first], instants[last]
+        return are_blends
 
     def _multiply(self, new: slice) -> None:
         """The products of these rows with themselves and those before them."""

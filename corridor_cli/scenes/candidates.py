@@ -74,9 +74,9 @@ class Candidate:
         laplacian -= luma[2:, 1:-1]
         laplacian -= luma[1:-1, :-2]
         laplacian -= luma[1:-1, 2:]
-        values = laplacian.reshape(-1).astype(np.int32)
+        values = laplacian.reshape(-1).astype(np.float64)  # whole numbers: the sums are exact
         count = values.size
-        total, squares = int(values.sum(dtype=np.int64)), int(np.square(values).sum(dtype=np.int64))
+        total, squares = int(values.sum()), int(values @ values)
         return float((count * squares - total**2) / count**2)
 
 

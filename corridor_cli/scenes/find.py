@@ -91,7 +91,7 @@ class SceneFinder:
         self._open = SceneStart(0, Fraction(0), "start")
         # From here on the open scene is long enough to be split.
         self._split_from = None if self._max_scene is None else 2 * self._max_scene
-        self._newest: SceneStart | None = None
+        self._newest: Look | None = None
         self._num_kept = 0
         self._num_scenes = 0
         self._num_transitions = 0
@@ -125,8 +125,11 @@ class SceneFinder:
             looks = self._looks.look_at(frames[first : first + MAX_BLOCK])
             if self._rows is not None:
                 self._rows.extend(looks)
+            may_split = self._split_from is not None and looks[-1].time >= self._split_from
             for look in looks:
                 found += self._take(look)
+                if may_split:
+                    found += self._split_open(look.time)
         return found
 
     def _take(self, look: Look) -> list[FoundScene]:
@@ -137,15 +140,12 @@ class SceneFinder:
         else:
             assert index > self._newest.frame_index, f"index {index} after {self._newest.frame_index}"
             assert time > self._newest.time, f"time {time} after {self._newest.time}"
-        self._newest = SceneStart(index, time, "start")
+        self._newest = look
         self._marks.push(index, time)
         if look.frame is not None:
             self._store.push(Candidate(look.frame, index, time, look.thumb, self._num_kept))
             self._num_kept += 1
-        found = self._advance(self._boundaries.push(look))
-        if self._split_from is not None and time >= self._split_from:
-            found += self._split_open(self._boundaries.settled)
-        return found
+        return self._advance(self._boundaries.push(look))
 
     def finish(self, end: Fraction) -> list[FoundScene]:
         """The scenes still open. `end` is the end of the last frame; without frames there is no scene."""
@@ -174,8 +174,11 @@ class SceneFinder:
         self._num_transitions = len(self._boundaries.transitions)
         return found
 
-    def _split_open(self, settled: int) -> list[FoundScene]:
+    def _split_open(self, now: Fraction) -> list[FoundScene]:
         found: list[FoundScene] = []
+        if self._split_from is None or now < self._split_from:
+            return found
+        settled = self._boundaries.settled
         until = self._marks.time_of(settled)
         while True:
             target = split_target(self._open.time, until, self._max_scene, is_end_known=False)

@@ -7,8 +7,8 @@ for all new ones together, which costs a third of doing it one by one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +27,7 @@ ROW_SIZE = 3 * HEIGHT * WIDTH
 CAPACITY = 3 * NUM_KEPT + MAX_BLOCK
 
 
-@dataclass(frozen=True, slots=True)
-class Instant:
+class Instant(NamedTuple):
     """A frame's place in the video, and its thumb."""
 
     frame_index: int

@@ -6,7 +6,7 @@ bits on every machine, whatever the order in which numpy adds.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ HEIGHT = 18
 SCALE = 8
 
 Thumb = NDArray[np.int16]
+
+_MAX_PIXELS_IN_16_BITS = 2**16 // 255
 
 
 def make_thumb(planes: Planes) -> Thumb:
@@ -37,17 +39,21 @@ def make_thumbs(stack: PlaneStack) -> NDArray[np.int16]:
 
 def _box_means(planes: NDArray[np.uint8]) -> NDArray[np.int16]:
     """(n, p, 18, 32) of (n, p, h, w), in eighths of a level."""
-    # Boxes of several sizes (`np.add.reduceat`) take four times as long.
+    # Boxes of several sizes (`np.add.reduceat`) take ten times as long.
     planes = _stretched(_stretched(planes, 2, HEIGHT), 3, WIDTH)
     num_frames, num_planes, height, width = planes.shape
     box_height, box_width = height // HEIGHT, width // WIDTH
-    # Rows first, in 16 bits: a third of the time of a mean over both axes at once.
-    narrow = np.uint16 if box_height <= 256 else np.uint32
-    boxes = planes.reshape(num_frames, num_planes, HEIGHT, box_height, width)
-    bands = np.add.reduce(boxes, axis=3, dtype=narrow)
-    columns_last = np.ascontiguousarray(bands.reshape(-1, box_width).T)
-    sums = np.add.reduce(columns_last, axis=0, dtype=np.int64).reshape(num_frames, num_planes, HEIGHT, WIDTH)
     num_pixels = box_height * box_width
+    # Row by row and column by column, in numbers as narrow as a box's sum: a third of the time of numpy's own
+    # sums over axes.
+    narrow = np.dtype(np.uint16 if num_pixels <= _MAX_PIXELS_IN_16_BITS else np.uint32)
+    rows = planes.reshape(num_frames, num_planes, HEIGHT, box_height, width)
+    bands: NDArray[Any] = rows[:, :, :, 0].astype(narrow)
+    for row in range(1, box_height):
+        bands += rows[:, :, :, row]
+    sums: NDArray[Any] = bands[..., ::box_width].astype(np.uint32)
+    for column in range(1, box_width):
+        sums += bands[..., column::box_width]
     return np.asarray((sums * SCALE + num_pixels // 2) // num_pixels, np.int16)
 
 
@@ -86,7 +92,8 @@ def look_distance(a: Thumb, b: Thumb) -> float:
 
 def is_flat(thumb: Thumb, max_deviation: float) -> bool:
     """Whether the picture is one colour: no plane deviates by more than `max_deviation` levels (rms)."""
-    flat = thumb.reshape(3, -1).astype(np.int64)
-    count = flat.shape[1]
-    variance = (count * (flat * flat).sum(axis=1) - flat.sum(axis=1) ** 2) / (count * SCALE) ** 2
+    values = thumb.reshape(3, -1).astype(np.float64)  # whole numbers: the sums are exact
+    count = values.shape[1]
+    squares = np.einsum("pk,pk->p", values, values)
+    variance = (count * squares - values.sum(axis=1) ** 2) / (count * SCALE) ** 2
     return bool(variance.max() <= max_deviation**2)

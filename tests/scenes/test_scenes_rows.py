@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -88,7 +87,7 @@ def test_what_stands_still_is_left_out_and_nothing_with_it(size: int) -> None:
     looks = looks_of(pictures)
     num_shared = sum(one.thumb is other.thumb for one, other in pairwise(looks))
     assert num_shared > 200
-    copies = [replace(look, thumb=look.thumb.copy()) for look in looks]
+    copies = [look._replace(thumb=look.thumb.copy()) for look in looks]
     found, expected = windows_by_meter(looks, size), windows_by_meter(copies, size)
     assert len(expected) > 20
     assert found == expected

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from corridor_cli.scenes.blend_kinds import MAX_CORRELATION, correlation, is_new_picture
 from corridor_cli.scenes.detectors.base import Look, SceneStart, exact_seconds
@@ -39,8 +38,7 @@ MIN_FLASH_RISE = 6.0
 FADING_SHARE = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class _Change:
+class _Change(NamedTuple):
     """The change from the frame before to this one."""
 
     frame_index: int
