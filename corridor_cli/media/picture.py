@@ -121,8 +121,7 @@ def _has_alpha(frame: VideoFrame) -> bool:
 
 def _values_of(plane: VideoPlane) -> Pixels:
     """uint8 (h, w): the plane's own memory."""
-    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
-    return rows[:, : plane.width]
+    return np.ndarray((plane.height, plane.width), np.uint8, memoryview(plane), strides=(plane.line_size, 1))
 
 
 def _pixels_of(painted: VideoFrame) -> Pixels:

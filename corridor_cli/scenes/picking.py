@@ -73,11 +73,7 @@ def _usable(
     # In a short scene the inset must leave a middle, and three frames have none to spare.
     inset = min(inset, (scene.end - scene.start) / 4) if len(candidates) > 3 else Fraction(0)
     clear = _outside(candidates, transitions, Fraction(0))
-    inner = [
-        candidate
-        for candidate in _outside(candidates, transitions, inset)
-        if scene.start + inset <= candidate.time <= scene.end - inset
-    ]
+    inner = _between(_outside(candidates, transitions, inset), scene.start + inset, scene.end - inset)
     for group in (inner, clear):
         good = [candidate for candidate in group if candidate.fault is None]
         if good:
@@ -109,6 +105,10 @@ def _outside(
     ]
 
 
+def _between(candidates: Sequence[Candidate], start: Fraction, end: Fraction) -> list[Candidate]:
+    return [candidate for candidate in candidates if start <= candidate.time <= end]
+
+
 def _common_fault(candidates: Sequence[Candidate]) -> str:
     [(fault, _)] = Counter(candidate.fault for candidate in candidates).most_common(1)
     return f"every candidate is {fault}"
@@ -121,7 +121,7 @@ def _representative(scene: Scene, usable: Sequence[Candidate], why: str) -> tupl
         return nearest, f"middle frame: {why or _few(len(usable))}"
     quarter = (scene.end - scene.start) / 4
     between = usable[1:-1]  # the others have their roles
-    central = [c for c in between if scene.start + quarter <= c.time <= scene.end - quarter] or list(between)
+    central = _between(between, scene.start + quarter, scene.end - quarter) or list(between)
     mean = mean_thumb(central)
     distances = [look_distance(candidate.thumb, mean) for candidate in central]
     limit = max(sorted(distances)[(len(distances) - 1) // 2], NEAR_DISTANCE)
