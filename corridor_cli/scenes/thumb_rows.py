@@ -19,7 +19,7 @@ from corridor_cli.scenes.thumbs import HEIGHT, WIDTH, Thumb
 
 # So many rows before any new one are still there: the longest window is of 41 thumbs.
 NUM_KEPT = 41
-MAX_BLOCK = 32
+MAX_BLOCK = 40
 # Above this rate every second, third … frame is taken, so that windows last as long as at 25 frames/s.
 MIN_SPACING = Fraction(1, 40)
 
