@@ -171,7 +171,7 @@ def test_a_picture_is_let_go_before_the_next_one_is_decoded() -> None:
 
 def test_blocks_end_with_so_many_frames_or_pictures() -> None:
     frames = at_rate(still(1, 100), 25)
-    blocks = list(in_blocks(iter(frames), SparsePictures(INSET), 13))
+    blocks = list(in_blocks(iter(frames), SparsePictures(INSET), MAX_TOGETHER))
     assert [len(block) for block in blocks[:-1]] == [MAX_TOGETHER] * (len(blocks) - 1)
     assert [each.index for block in blocks for each in block] == list(range(100))
     whole = [each.index for block in blocks for each in block if not isinstance(each, BareFrame)]
