@@ -8,6 +8,7 @@ from fractions import Fraction
 
 def is_closer(earlier: Fraction, later: Fraction, gap: Fraction) -> bool:
     """Whether `later - earlier < gap`."""
-    one, other = earlier.denominator, later.denominator
-    apart = later.numerator * one - earlier.numerator * other
-    return apart * gap.denominator < gap.numerator * one * other
+    start, one = earlier.as_integer_ratio()
+    end, other = later.as_integer_ratio()
+    most, unit = gap.as_integer_ratio()
+    return (end * one - start * other) * unit < most * one * other
