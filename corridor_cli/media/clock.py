@@ -26,6 +26,7 @@ class Clock:
 
     def __init__(self, time_base: Fraction, frame_rate: Fraction | None) -> None:
         self._time_base = time_base
+        self._ticks_to_seconds = time_base.as_integer_ratio()
         self._frame_rate = frame_rate
         self._leap = int(DISCONTINUITY_SECONDS / time_base)
         # All in ticks since the origin, so that the usual frame costs whole numbers only: with `Fraction`s
@@ -103,7 +104,8 @@ class Clock:
 
     def _seconds(self, ticks: int | Fraction) -> Fraction:
         if isinstance(ticks, int):
-            return Fraction(ticks * self._time_base.numerator, self._time_base.denominator)
+            numerator, denominator = self._ticks_to_seconds
+            return Fraction(ticks * numerator, denominator)
         return ticks * self._time_base
 
     def _natural(self, pts: int | None) -> int | Fraction | None:

@@ -127,7 +127,8 @@ class Damage:
 
     def note_frame(self, time: Fraction, *, is_corrupt: bool) -> None:
         """A frame came out; a corrupt one was patched up by the decoder."""
-        self.is_begun, self.first_pts = True, []
+        if not self.is_begun:
+            self.is_begun, self.first_pts = True, []
         if is_corrupt:
             self.num_concealed += 1
             self.first_concealed = time if self.first_concealed is None else self.first_concealed

@@ -38,26 +38,34 @@ def placed(frames: Iterable[StampedT], clock: Clock) -> Iterator[tuple[StampedT,
     goes on from the frame before, the stamps between are left out of account, their frames placed evenly.
     """
     source = iter(frames)
-    window: deque[StampedT] = deque()
-    problem = _take(source, window, 1)
+    for frame in source:
+        if clock.leaps(frame.pts):
+            yield from _placed_together(deque([frame]), source, clock)
+        else:
+            yield frame, clock.place(frame.pts, frame.duration)
+
+
+def _placed_together(
+    window: deque[StampedT], source: Iterator[StampedT], clock: Clock
+) -> Iterator[tuple[StampedT, Fraction]]:
+    """The frames of the window, the first of which leaps, and as many behind them as it takes to tell why."""
+    problem: MediaError | None = None
     while window:
         if clock.leaps(window[0].pts) and problem is None:
-            problem = _take(source, window, MAX_STRAYS + 1)
+            problem = _fill(window, source)
             strays, following = _strays([frame.pts for frame in window], clock)
             for time in clock.place_strays(strays, following) if strays else ():
                 yield window.popleft(), time
         frame = window.popleft()
         yield frame, clock.place(frame.pts, frame.duration)
-        if problem is None:
-            problem = _take(source, window, 1)
     if problem is not None:
         raise problem
 
 
-def _take(source: Iterator[StampedT], window: deque[StampedT], size: int) -> MediaError | None:
-    """Fill the window up to `size`. Returns the error that ends the frames, for some are still held."""
+def _fill(window: deque[StampedT], source: Iterator[StampedT]) -> MediaError | None:
+    """Take as many frames as it needs. Returns the error that ends them, for some are still held."""
     try:
-        window.extend(islice(source, max(size - len(window), 0)))
+        window.extend(islice(source, max(MAX_STRAYS + 1 - len(window), 0)))
     except MediaError as error:
         return error
     return None
