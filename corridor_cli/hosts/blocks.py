@@ -8,7 +8,8 @@ from corridor_cli.errors import MediaError
 from corridor_cli.records import BareFrame, ScanFrame
 from corridor_cli.scenes.keeping import Keeper
 
-# Of frames whose pictures are let go. At 720p 24 cost 0.01 to 0.05 ms a frame less than 16, 32 no less.
+# Of frames whose pictures are let go. At 720p a frame costs 0.31 ms beside decoding in blocks of 16, 0.29 in
+# those of 24, 0.26 in those of 40, and 0.25 in those of 48.
 MAX_TOGETHER = 40
 # Of pictures that are kept, those of a block come on top of those a finder holds.
 KEPT_BYTES = 18 * 2**20

@@ -40,7 +40,9 @@ def placed(frames: Iterable[StampedT], clock: Clock) -> Iterator[tuple[StampedT,
     source = iter(frames)
     for frame in source:
         if clock.leaps(frame.pts):
-            yield from _placed_together(deque([frame]), source, clock)
+            window = deque([frame])
+            del frame  # its picture is let go with the window's
+            yield from _placed_together(window, source, clock)
         else:
             yield frame, clock.place(frame.pts, frame.duration)
 

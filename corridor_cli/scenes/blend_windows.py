@@ -1,8 +1,8 @@
 """Windows of thumbs in which one picture blends into another, measured by the products between thumbs.
 
 The inner thumbs of a window are projected on the line between its end thumbs. Everything that asks for are
-sums of products of two rows, and windows overlap: each product is made once, all those of a block of frames
-by one multiplication of matrices. The rows are whole numbers, and so every sum is exact in any order.
+sums of products of two rows, and windows overlap: each product is made once, those of several rows by one
+multiplication of matrices. The rows are whole numbers, and so every sum is exact in any order.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ class BlendMeter:
         length = last - 2 * with_first + first
         weight = with_middle - middle_first - with_first + first
         square = middle - 2 * middle_first + first
-        # n times the sum of squares is no less than the squared sum that `_is_far` asks for.
+        # n times the sum of squares is no less than the squared sum that `_find_blends` asks for.
         moves = length * ROW_SIZE >= _MIN_WINDOW_SUM**2
         # (square / length - (weight / length)²) ≤ (2 · MAX_RESIDUAL)², without a division by 0.
         is_between = square * length - weight**2 <= (2 * MAX_RESIDUAL * length) ** 2

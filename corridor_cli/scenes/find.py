@@ -125,6 +125,7 @@ class SceneFinder:
             looks = self._looks.look_at(frames[first : first + MAX_BLOCK])
             if self._rows is not None:
                 self._rows.extend(looks)
+            # Asked once for all of them: a scene that opens among them is to be split still later.
             may_split = self._split_from is not None and looks[-1].time >= self._split_from
             for look in looks:
                 found += self._take(look)
@@ -178,30 +179,31 @@ class SceneFinder:
         found: list[FoundScene] = []
         if self._split_from is None or now < self._split_from:
             return found
-        settled = self._boundaries.settled
+        settled, held = self._boundaries.settled, self._store.held()
         until = self._marks.time_of(settled)
         while True:
             target = split_target(self._open.time, until, self._max_scene, is_end_known=False)
-            start = None if target is None else self._split_start(target, settled)
+            start = None if target is None else self._split_start(target, settled, held)
             if start is None:
                 return found
-            found.append(self._finish_scene(start))
+            found.append(self._finish_scene(start, held))
             self._restart(start)
 
     def _close(self, end: SceneStart) -> list[FoundScene]:
         """Finish the open scene at `end`, in several parts where it is too long."""
         found: list[FoundScene] = []
+        held = self._store.held()  # before any part is cut off: with it some of those of the rest may go
         while True:
             target = split_target(self._open.time, end.time, self._max_scene, is_end_known=True)
-            start = None if target is None else self._split_start(target, end.frame_index)
+            start = None if target is None else self._split_start(target, end.frame_index, held)
             if start is None:
-                return [*found, self._finish_scene(end)]
-            found.append(self._finish_scene(start))
+                return [*found, self._finish_scene(end, held)]
+            found.append(self._finish_scene(start, held))
             self._restart(start)
 
-    def _split_start(self, target: Fraction, limit: int) -> SceneStart | None:
-        """The frame to split at, from `target` on, with held candidates in both parts; None without one."""
-        inside = within(self._store.held(), self._open.frame_index, limit)
+    def _split_start(self, target: Fraction, limit: int, held: Sequence[Candidate]) -> SceneStart | None:
+        """The frame to split at, from `target` on, with candidates in both parts; None without one."""
+        inside = within(held, self._open.frame_index, limit)
         if len(inside) < 2:
             return None
         index, time = self._marks.first_from(target)
@@ -211,7 +213,7 @@ class SceneFinder:
             index, time = inside[-1].index, inside[-1].time
         return SceneStart(index, time, "split")
 
-    def _finish_scene(self, end: SceneStart) -> FoundScene:
+    def _finish_scene(self, end: SceneStart, held: Sequence[Candidate]) -> FoundScene:
         scene = Scene(
             index=self._num_scenes,
             start=self._open.time,
@@ -223,7 +225,7 @@ class SceneFinder:
         self._num_scenes += 1
         picks = pick_frames(
             scene,
-            within(self._store.held(), scene.start_frame, scene.end_frame),
+            within(held, scene.start_frame, scene.end_frame),
             [change for change in self._boundaries.transitions if change.end > scene.start],
             inset=self._inset,
             duplicate_threshold=self._duplicate_threshold,

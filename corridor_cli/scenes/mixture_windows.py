@@ -110,8 +110,8 @@ class WindowMeter:
 
 @dataclass(frozen=True, slots=True)
 class Sag:
-    """A window of `length` steps in which contrast sags as a mixture's: the mean square of what lies between
-    its ends, and by how much it sags otherwise."""
+    """A window of `length` steps in which contrast sags as a mixture's: the mean square of the difference of
+    its ends, and how far the sag is from a mixture's shape."""
 
     length: int
     difference: float
@@ -145,10 +145,10 @@ class Contrasts:
         unmeasured, ends = due
         rows, facts = self._rows.values[unmeasured], self._facts[unmeasured]
         facts[:, 3:], facts[:, 0] = moments(rows.reshape(len(rows), 3, -1))
-        places_of_ends, places = self._may_sag(ends).nonzero()
-        if not places.size:
+        which_ends, which_lengths = self._may_sag(ends).nonzero()
+        if not which_ends.size:
             return
-        ends, lengths = ends[places_of_ends], _LENGTHS[places]
+        ends, lengths = ends[which_ends], _LENGTHS[which_lengths]
         self._complete(max(0, int(ends[0]) - LENGTHS[0]))
         differences = mean_squares(self._ways(ends, lengths))
         is_gradual = (differences >= MIN_DIFFERENCE) & (self._jumps(ends, lengths) <= MAX_JUMP * differences)
@@ -170,7 +170,7 @@ class Contrasts:
         return jumps
 
     def _find_sags(self, ends: NDArray[np.int64], length: int, differences: Numbers) -> None:
-        """Those in the windows of so many steps that end with these rows."""
+        """Note which of the windows of so many steps that end with these rows sag."""
         inner = (ends - length)[:, np.newaxis] + np.arange(length + 1)
         details = np.maximum(moments(self._ways(ends, length))[1], 1.0)
         sags, misfits = sags_of(self._facts[inner, 0], details)

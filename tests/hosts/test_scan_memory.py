@@ -72,5 +72,5 @@ def test_pictures_of_scenes_that_ended_are_let_go_of(tmp_path: Path) -> None:
     assert main.end.error is None
     assert len(main.num_alive) == NUM_SCENES
     # A block more than the candidates, and the picks of the scene that is being handed over.
-    assert max(main.num_alive) <= MAX_HELD + 2 * MAX_TOGETHER, main.num_alive
+    assert max(main.num_alive) <= MAX_HELD + MAX_TOGETHER, main.num_alive
     assert sum(isinstance(each, VideoFrame) for each in gc.get_objects()) == 0

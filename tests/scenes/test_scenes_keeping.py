@@ -161,7 +161,7 @@ def test_a_picture_is_let_go_before_the_next_one_is_decoded() -> None:
 
     gc.disable()
     try:
-        for _ in in_blocks(decoded(), SparsePictures(INSET), 13):
+        for _ in in_blocks(decoded(), SparsePictures(INSET), MAX_TOGETHER):
             pass
     finally:
         gc.enable()

@@ -41,6 +41,15 @@ def test_a_dissolve_between_pans_is_found(seed: int, step: float, count: int, is
     assert change.start < found[1].scene.start < change.end
 
 
+def test_a_cut_rules_out_no_window_behind_it() -> None:
+    dissolve = blend(moving(2, 20), moving(7, 60), 14)
+    alone, behind = measured(dissolve), measured([*still(9, 40), *dissolve])
+    expected = [(each.start.frame_index + 40, each.features.tobytes()) for each in alone]
+    found = [(each.start.frame_index, each.features.tobytes()) for each in behind]
+    assert len(expected) > 3
+    assert [each for each in found if each[0] >= 40] == expected
+
+
 @pytest.mark.parametrize("seed", range(1, 9))
 @pytest.mark.parametrize("step", [1, 2, 3, 4, 6])
 def test_a_pan_is_no_mixture(seed: int, step: int) -> None:

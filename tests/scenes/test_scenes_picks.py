@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -209,6 +210,36 @@ def test_a_long_scene_comes_out_in_parts_before_it_ends_and_holds_little() -> No
         assert len(finder.held_frames) <= MAX_HELD
     assert num_found == 28
     assert MAX_HELD <= 34
+
+
+@pytest.mark.parametrize(
+    ("seeds", "lengths", "rate", "max_scene"),
+    [
+        ((6, 2), (39, 56, 27), 1, 2.0),
+        ((8, 1), (65, 63, 36), 1, 2.0),
+        ((7, 1), (67, 33, 25), 1, 1.0),
+        ((1, 5), (55, 59, 15), 2, 2.0),
+        ((3, 2), (59, 68, 17), 2, 1.0),
+    ],
+)
+def test_each_part_of_a_scene_whose_end_is_told_late_has_its_picks(
+    seeds: tuple[int, int], lengths: tuple[int, int, int], rate: int, max_scene: float
+) -> None:
+    """At a picture a second a dissolve is told half a minute later; then what goes before it is split."""
+    before, after, count = lengths
+    frames = at_rate(blend(still(seeds[0], before), still(seeds[1], after), count), rate)
+    finder = SceneFinder(SceneSettings(max_scene_seconds=max_scene), FrameSettings())
+    found = [each for frame in frames for each in finder.push([frame])]
+    found += finder.finish(Fraction(len(frames), rate))
+    assert found[0].scene.start == 0
+    assert found[-1].scene.end_frame == len(frames)
+    for before, after in pairwise(found):
+        assert before.scene.end_frame == after.scene.start_frame
+    for each in found:
+        inside = [
+            pick.frame.index in range(each.scene.start_frame, each.scene.end_frame) for pick in each.picks
+        ]
+        assert inside == [True] * 3
 
 
 @pytest.mark.parametrize(("size", "most"), [((1920, 1080), MAX_HELD), ((3840, 2160), 8), ((7680, 4320), 7)])

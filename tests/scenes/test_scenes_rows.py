@@ -19,12 +19,16 @@ Found = tuple[int, int] | None
 
 
 def story() -> list[Picture]:
-    """Dissolves of several lengths, between pictures that stand and that move, cuts, and nothing at all."""
+    """Dissolves of several lengths, between pictures that stand and that move, cuts, nothing at all, and a
+    title too small to count."""
     pictures: list[Picture] = []
     for seed, count in enumerate((10, 24, 31, 14), start=1):
         pictures += blend(still(seed, 70), still(seed + 1, 70), count)
         pictures += blend(moving(seed, 80), moving(seed + 5, 60), count)
-    return pictures
+    [plain] = still(6, 1)
+    titled = plain.copy()
+    titled[0, 24:36, 16:48] += 60
+    return pictures + blend([plain] * 60, [titled] * 60, 24)
 
 
 def looks_of(pictures: list[Picture], fps: int = 25) -> list[Look]:

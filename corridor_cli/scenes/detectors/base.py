@@ -26,8 +26,8 @@ class Look(NamedTuple):
     where its picture is repeated.
 
     `frame` has the whole picture, None where that has been let go; converting it is the dear part of a scan,
-    so only few detectors do. A tuple, like all that is made of every frame: a frozen dataclass takes three
-    times as long.
+    so only few detectors do. A tuple, as one is made of every frame: a frozen dataclass takes three times as
+    long.
     """
 
     frame_index: int
