@@ -22,7 +22,8 @@ SCALE = 8
 
 Thumb = NDArray[np.int16]
 
-_MAX_PIXELS_IN_16_BITS = 2**16 // 255
+# Sums of so many levels of 255 fit in 16 bits.
+_MAX_ROWS_IN_16_BITS = (2**16 - 1) // 255
 
 
 def make_thumb(planes: Planes) -> Thumb:
@@ -44,9 +45,9 @@ def _box_means(planes: NDArray[np.uint8]) -> NDArray[np.int16]:
     num_frames, num_planes, height, width = planes.shape
     box_height, box_width = height // HEIGHT, width // WIDTH
     num_pixels = box_height * box_width
-    # Row by row and column by column, in numbers as narrow as a box's sum (32 bits are enough for two million
-    # pixels): a third of the time of numpy's own sums over axes.
-    narrow = np.dtype(np.uint16 if num_pixels <= _MAX_PIXELS_IN_16_BITS else np.uint32)
+    # Row by row in 16 bits, and column by column in 32 (enough for two million pixels): a third of the time
+    # of numpy's own sums over axes.
+    narrow = np.dtype(np.uint16 if box_height <= _MAX_ROWS_IN_16_BITS else np.uint32)
     rows = planes.reshape(num_frames, num_planes, HEIGHT, box_height, width)
     bands: NDArray[Any] = rows[:, :, :, 0].astype(narrow)
     for row in range(1, box_height):

@@ -23,11 +23,11 @@ from scenes_pictures import (
     window,
 )
 
-from corridor_cli.records import Role, Scene, Transition
+from corridor_cli.records import Planes, Role, Scene, Transition
 from corridor_cli.scenes.candidates import MAX_HELD, Candidate
 from corridor_cli.scenes.find import SceneFinder
 from corridor_cli.scenes.picking import pick_frames
-from corridor_cli.scenes.thumbs import look_distance, make_thumb
+from corridor_cli.scenes.thumbs import SCALE, look_distance, make_thumb
 from corridor_cli.settings import FrameSettings, SceneSettings
 
 
@@ -172,6 +172,14 @@ def test_thumbs_are_means_over_all_of_the_picture(shape: tuple[int, int]) -> Non
         boxes = whole.reshape(18, tall // 18, 32, wide // 32).mean(axis=(1, 3))
         assert np.abs(thumb / 8 - boxes).max() <= 1 / 16
         assert {*plane.reshape(-1)} == {*whole.reshape(-1)}, "nothing is left out"
+
+
+@pytest.mark.parametrize("num_rows", [256, 257, 258, 300])
+def test_boxes_of_many_white_rows_are_white(num_rows: int) -> None:
+    """Up to 257 of them are summed in 16 bits."""
+    white = np.full((18 * num_rows, 32), 255, np.uint8)
+    thumb = make_thumb(Planes(white, white[::2, ::2], white[::2, ::2]))
+    assert (thumb == 255 * SCALE).all()
 
 
 def test_sharpness_is_the_variance_of_the_laplacian() -> None:
