@@ -39,13 +39,19 @@ class Ring:
     def write(self, picture: PickPicture, clock: BusyClock) -> FrameRef:
         """Put a picture into a slot, shrunk to what the model needs. The clock stands while none is free."""
         small = picture.shrunk(self._setup.max_pixels, self._setup.enough_pixels)
+        while (message := self._inbox.get_nowait()) is not None:
+            self._hear(message)
         while not self._free:
             with clock.paused():
                 message = self._inbox.get(_WAIT_SECONDS)
             if message is None:
                 self._while_waiting()
             else:
-                assert isinstance(message, SlotsFreed), message
-                self.free(message.slots)
-        # The one freed last: its pages are in memory already.
+                self._hear(message)
+        # The one freed last: its pages are in memory already, where those of one that was never written to
+        # would be had from the system.
         return self._slots.write(self._free.pop(), small)
+
+    def _hear(self, message: object) -> None:
+        assert isinstance(message, SlotsFreed), message
+        self.free(message.slots)

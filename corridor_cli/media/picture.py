@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
+from av.video.format import VideoFormat
 from av.video.frame import PictureType, VideoFrame
 from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
@@ -33,6 +34,11 @@ def plane_size(width_px: int, height_px: int) -> tuple[int, int]:
     """Width and height of the planes of pictures of this size: at most 128×256, never enlarged."""
     scale = min(1.0, MAX_PLANE_WIDTH_PX / width_px, MAX_PLANE_HEIGHT_PX / height_px)
     return max(1, round(width_px * scale)), max(1, round(height_px * scale))
+
+
+def num_bytes_of(width_px: int, height_px: int, pixel_format: VideoFormat) -> int:
+    """What the samples of such a picture take: in 4:2:0 one and a half bytes a pixel, at 10 bits three."""
+    return width_px * height_px * pixel_format.padded_bits_per_pixel // 8
 
 
 class Converter:
@@ -188,6 +194,11 @@ class PyavFrame:
     def size_px(self) -> tuple[int, int]:
         """(width, height) as decoded."""
         return self._frame.width, self._frame.height
+
+    @property
+    def num_bytes(self) -> int:
+        """Of its samples, without the ends of rows."""
+        return num_bytes_of(self._frame.width, self._frame.height, self._frame.format)
 
     @property
     def is_intra(self) -> bool:

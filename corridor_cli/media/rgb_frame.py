@@ -6,11 +6,12 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
 from corridor_cli.media.colour import MATRICES, UNMARKED_HD, as_bt709, limited_yuv
 from corridor_cli.media.geometry import square
-from corridor_cli.media.picture import Converter, plane_size
+from corridor_cli.media.picture import Converter, num_bytes_of, plane_size
 from corridor_cli.records import Planes, VideoInfo
 
 if TYPE_CHECKING:
@@ -38,6 +39,12 @@ class RgbFrame:
         """(width, height) as decoded."""
         height, width, _ = self._pixels.shape
         return width, height
+
+    @property
+    def num_bytes(self) -> int:
+        """Of its samples before they became RGB."""
+        assert self._info.pixel_format is not None, "only files whose format is known are read as RGB"
+        return num_bytes_of(*self.size_px, VideoFormat(self._info.pixel_format))
 
     @property
     def planes(self) -> Planes:

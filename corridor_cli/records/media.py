@@ -38,8 +38,9 @@ class BareFrame:
 class ScanFrame(PlanesFrame, Protocol):
     """One decoded picture during a scan; pixels are converted only when asked for.
 
-    `size_px` is (width, height) as decoded. `is_intra` says that the encoder made it without looking at
-    others, where that is known. `rgb()` is uint8 (H, W, 3) at full size as it is to be
+    `size_px` is (width, height) as decoded; `num_bytes` what its samples take as the file codes them: how
+    many are held goes by that, and must be the same for every reader. `is_intra` says that the encoder made
+    it without looking at others, where that is known. `rgb()` is uint8 (H, W, 3) at full size as it is to be
     seen: upright, with square pixels, in SDR. `small_rgb()` is the same picture at about half its size or
     less, (width, height), made from the decoded planes at once: a third to a seventh of the time of going by
     `rgb()`. It is None where only that way is right. Both may be called once the scan has moved on, until the
@@ -48,6 +49,9 @@ class ScanFrame(PlanesFrame, Protocol):
 
     @property
     def size_px(self) -> tuple[int, int]: ...
+
+    @property
+    def num_bytes(self) -> int: ...
 
     @property
     def is_intra(self) -> bool: ...

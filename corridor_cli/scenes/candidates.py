@@ -28,11 +28,11 @@ NUM_PAST = 6
 NUM_RECENT = 13
 ENOUGH_RECENT = 9
 MAX_HELD = NUM_HEAD + NUM_SPREAD + NUM_PAST + NUM_RECENT
-# All of 1080p, eight of 4K, and never less than seven. At three bytes a pixel, which 10 bits take; those of
-# 8 bits take half.
-HELD_BYTES = 216_000_000
-BYTES_PER_PIXEL = 3
-LEAST = (1, 2, 1, 3)
+# What pictures may take together, those that a decoder holds itself among them. So all of 1080p are held, 14
+# of 4K, and of 4K at 10 bits six, never less: its decoder alone takes 240 MB.
+PICTURES_BYTES = 270_000_000
+NUM_OF_DECODER = 6
+LEAST = (1, 2, 1, 2)
 PAST_GAP = Fraction(3, 10)
 # What the detectors need to find a cut, on top of the inset.
 RECENT_SECONDS = Fraction(3, 10)
@@ -97,9 +97,8 @@ class CandidateStore:
 
     def push(self, candidate: Candidate) -> None:
         """Take the next frame, and let others go."""
-        width_px, height_px = candidate.frame.size_px
-        if width_px * height_px > self._size:
-            self._set_size(width_px * height_px)
+        if candidate.frame.num_bytes > self._size:
+            self._set_size(candidate.frame.num_bytes)
         self._push_head(candidate)
         self._push_spread(candidate)
         if len(self._recent) > 1:
@@ -118,10 +117,10 @@ class CandidateStore:
             self._recent[0].time, now, self._recent_span
         )
 
-    def _set_size(self, num_pixels: int) -> None:
-        """Pictures have up to so many pixels: settle how many of them may be held."""
-        self._size = num_pixels
-        share = min(1.0, HELD_BYTES / (BYTES_PER_PIXEL * num_pixels * MAX_HELD))
+    def _set_size(self, num_bytes: int) -> None:
+        """Pictures take up to so many bytes: settle how many of them may be held."""
+        self._size = num_bytes
+        share = min(1.0, max(0.0, PICTURES_BYTES / num_bytes - NUM_OF_DECODER) / MAX_HELD)
         usual = (NUM_HEAD, NUM_SPREAD, NUM_PAST, NUM_RECENT)
         counts = (max(least, int(share * count)) for least, count in zip(LEAST, usual, strict=True))
         self._num_head, self._num_spread, self._num_past, self._num_recent = counts

@@ -92,7 +92,8 @@ class SceneFinder:
         # From here on the open scene is long enough to be split.
         self._split_from = None if self._max_scene is None else 2 * self._max_scene
         self._newest: Look | None = None
-        self._num_kept = 0
+        # From one: a spread of one, of the largest pictures, would for ever be the very first frame.
+        self._num_kept = 1
         self._num_scenes = 0
         self._num_transitions = 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -28,18 +29,27 @@ GROUNDS = ("blue", "yellow", "green", "white")
 
 
 class Main:
-    """Takes what the worker sends in this process, gives slots back at once, and counts pictures alive."""
+    """Takes what the worker sends in this process, gives slots back at once, and counts pictures alive. It is
+    the worker's inbox, too."""
 
     def __init__(self) -> None:
-        self.worker: MediaWorker | None = None
         self.num_alive: list[int] = []
+        self.used: set[int] = set()
         self.end: ScanEnd | None = None
+        self._freed: deque[SlotsFreed] = deque()
+
+    def get_nowait(self) -> SlotsFreed | None:
+        return self._freed.popleft() if self._freed else None
+
+    def get(self, timeout_seconds: float) -> SlotsFreed | None:
+        return self.get_nowait()
 
     def send(self, record: object) -> None:
         if isinstance(record, SceneFrames):
             self.num_alive.append(sum(isinstance(each, VideoFrame) for each in gc.get_objects()))
-            assert self.worker is not None
-            self.worker.take(SlotsFreed(tuple(p.frame.slot for p in record.picks if p.frame)))
+            slots = tuple(each.frame.slot for each in record.picks if each.frame)
+            self.used.update(slots)
+            self._freed.append(SlotsFreed(slots))
         elif isinstance(record, ScanEnd):
             self.end = record
 
@@ -59,18 +69,21 @@ def test_pictures_of_scenes_that_ended_are_let_go_of(tmp_path: Path) -> None:
     recipes = [SceneRecipe("circle", "red", GROUNDS[number % 4], seconds=1) for number in range(NUM_SCENES)]
     path = write_video(tmp_path / "many.mp4", draw_story(recipes, Fraction(25), 64, 48))
     gc.collect()
-    arena_fd = create_arena(3, SLOT_BYTES)
+    arena_fd = create_arena(12, SLOT_BYTES)
     main = Main()
-    setup = WorkerSetup(DecodeSettings(), SceneSettings(), FrameSettings(), SLOT_BYTES, 64 * 64, (0, 1, 2))
+    setup = WorkerSetup(
+        DecodeSettings(), SceneSettings(), FrameSettings(), SLOT_BYTES, 64 * 64, tuple(range(12))
+    )
     try:
         slots = Slots(arena_fd, SLOT_BYTES)
-        main.worker = MediaWorker(setup, slots, cast(Channel, main), cast(Inbox, None))
-        main.worker.take(ScanJob(0, str(path)))
+        MediaWorker(setup, slots, cast(Channel, main), cast(Inbox, main)).take(ScanJob(0, str(path)))
     finally:
         os.close(arena_fd)
     assert main.end is not None
     assert main.end.error is None
     assert len(main.num_alive) == NUM_SCENES
+    # A slot that was never written to takes no memory.
+    assert len(main.used) <= 3
     # A block more than the candidates, and the picks of the scene that is being handed over.
     assert max(main.num_alive) <= MAX_HELD + MAX_TOGETHER, main.num_alive
     assert sum(isinstance(each, VideoFrame) for each in gc.get_objects()) == 0

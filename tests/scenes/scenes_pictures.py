@@ -27,6 +27,12 @@ class DrawnFrame:
     planes: Planes = field(repr=False)
     size_px: tuple[int, int] = (WIDTH, HEIGHT)
     is_intra: bool = False
+    bytes_per_pixel: float = 1.5
+
+    @property
+    def num_bytes(self) -> int:
+        """Of 8 bits in 4:2:0."""
+        return int(self.size_px[0] * self.size_px[1] * self.bytes_per_pixel)
 
     def rgb(self) -> Pixels:
         """Not a conversion: the planes themselves, as height × width × 3."""

@@ -92,6 +92,33 @@ def test_a_perfect_mixture_sags_by_one_in_each_half() -> None:
     assert longest["sag_second"] == pytest.approx(1, abs=0.1)
 
 
+def faint_dissolve(share: float) -> list[Picture]:
+    """From one picture to another of which 0.6 is like it, both of so much contrast."""
+    one, other = (window(scenery(seed), 0) for seed in (1, 2))
+    one, other = (picture - picture.mean(axis=(1, 2), keepdims=True) for picture in (one, other))
+    grey = np.array([120.0, 128.0, 128.0])[:, None, None]
+    before, after = grey + share * one, grey + share * (0.6 * one + 0.8 * other)
+    return blend([before] * 60, [after] * 60, 41)
+
+
+def test_pictures_that_differ_little_are_measured_no_further() -> None:
+    assert measured(faint_dissolve(0.3))
+    assert measured(faint_dissolve(0.25)) == []
+
+
+def test_a_dissolve_over_grey_is_measured_only_where_contrast_goes_as_a_mixture_s() -> None:
+    one, other = (window(scenery(seed), 0) for seed in (3, 4))
+    mixed = [one * (1 - share) + other * share for share in np.linspace(0, 1, 30)[1:-1]]
+    ramp = np.minimum(np.arange(1, 29), 29 - np.arange(1, 29)) / 6
+    for share, picture in zip(np.minimum(ramp, 1) * 0.3, mixed, strict=True):
+        picture += share * (picture.mean(axis=(1, 2), keepdims=True) - picture)
+
+    misfits = [
+        each.features[FEATURES.index("misfit")] for each in measured([one] * 45 + mixed + [other] * 45)
+    ]
+    assert 0.1 < max(misfits) <= 0.15
+
+
 def test_no_window_leads_over_frames_that_were_left_out() -> None:
     frames = at_rate(blend(still(1, 60), still(2, 60), 41), 25)
 
