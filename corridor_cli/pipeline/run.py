@@ -24,7 +24,6 @@ from corridor_cli.pipeline.summing import Summarizer
 from corridor_cli.pipeline.tally import Tally
 from corridor_cli.pipeline.video import VideoWork
 from corridor_cli.pipeline.writer import Writer
-from corridor_cli.printable import printable
 from corridor_cli.records import (
     Caption,
     FrameRef,
@@ -43,6 +42,8 @@ from corridor_cli.telemetry import MIN_FORECAST_SECONDS, Reporter, VideoOutcome,
 
 _TICK_SECONDS = 0.25
 _GRACE_SECONDS = 3.0
+# Answers of one batch come one by one, but closer together than this.
+_TOGETHER_SECONDS = 0.05
 
 
 class Pipeline:
@@ -82,8 +83,7 @@ class Pipeline:
         Raises `StoppedError` when failures reach the limit the user set, `ModelError` and `StorageError`
         when the run cannot go on. Whatever happens, what is logged and committed stays.
         """
-        self._stop_on_failures()  # inputs that could not even be read count
-        while self._videos and signals.received is None:
+        while self._videos and signals.received is None and not self._has_failed_enough:
             self._hand_out()
             self._ask()
             self._wait(signals)
@@ -95,14 +95,20 @@ class Pipeline:
                 self._answered(caption)
             self._writer.check()
             self._tell()
-        if signals.received is not None:
-            self._finish_batch()
+        if signals.received is None and not self._has_failed_enough:
+            return
+        self._finish_batch()
+        if signals.received is None:
+            raise StoppedError(
+                f"Stopped after {self._tally.num_failed} failed or partial inputs, as asked.",
+                hint="The same command goes on with the rest.",
+            )
 
     # --- the steps of the loop ---
 
     def _hand_out(self) -> None:
         """Give each idle worker the next video; one that lacks nothing is finished on the spot."""
-        while self._to_do and self._media.has_idle_worker():
+        while self._to_do and self._media.has_idle_worker() and not self._has_failed_enough:
             video = self._to_do.popleft()
             self._keeper.open(video)
             job = None if video.is_decoded else self._keeper.job(video)
@@ -166,11 +172,8 @@ class Pipeline:
     def _scan_ended(self, video: VideoWork, end: ScanEnd) -> None:
         self._free(video.take_gathered())
         if video.record is None:
-            if video.plan.cuts is not None:  # somebody wrote them, and hears at once what became of them
-                about_cuts = f"{printable(video.plan.cuts.path)}: "
-                for warning in end.warnings:
-                    if warning.startswith(about_cuts):
-                        self._reporter.warn(f"{video.relative}: {warning}")
+            for warning in video.told_of_cuts(end):
+                self._reporter.warn(f"{video.relative}: {warning}")
             video.scan_ended(end)
             self._keeper.save_scan(video)
         elif end.error is not None:
@@ -224,16 +227,12 @@ class Pipeline:
         video.let_go()
         self.outcomes.append(outcome)
         self._reporter.video_finished(outcome)
-        self._stop_on_failures()
 
-    def _stop_on_failures(self) -> None:
-        errors = self._settings.errors
-        num_failed = self._tally.num_failed
-        if num_failed and (errors.fail_fast or num_failed >= (errors.max_failures or num_failed + 1)):
-            raise StoppedError(
-                f"Stopped after {num_failed} failed or partial inputs, as asked.",
-                hint="The same command goes on with the rest.",
-            )
+    @property
+    def _has_failed_enough(self) -> bool:
+        """Whether as many inputs failed as the user lets fail; one that could not even be read counts."""
+        limit = 1 if self._settings.errors.fail_fast else self._settings.errors.max_failures
+        return limit is not None and self._tally.num_failed >= limit
 
     # --- what is told, and the end ---
 
@@ -262,11 +261,13 @@ class Pipeline:
                 self._reporter.note(note)
 
     def _finish_batch(self) -> None:
-        """After a signal: take the answers of the batch in hand, if they come within the grace."""
+        """Before stopping: take the answers of the batch in hand, if they come within the grace."""
         self._media.close()
         deadline = time.monotonic() + _GRACE_SECONDS
-        answered = False
-        while self._engine.num_open and not answered and time.monotonic() < deadline:
-            for caption in self._engine.poll(_TICK_SECONDS):
-                answered = True
+        captions: list[Caption] = []
+        while self._engine.num_open and time.monotonic() < deadline:
+            before, captions = captions, self._engine.poll(_TOGETHER_SECONDS if captions else _TICK_SECONDS)
+            if before and not captions:
+                break
+            for caption in captions:
                 self._answered(caption)

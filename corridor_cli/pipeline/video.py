@@ -9,6 +9,7 @@ from itertools import count, takewhile
 
 from corridor_cli.media.fingerprint import has_changed
 from corridor_cli.pipeline.plan import VideoPlan
+from corridor_cli.printable import printable
 from corridor_cli.records import (
     Caption,
     ErrorInfo,
@@ -169,6 +170,14 @@ class VideoWork:
         refs = [ref for frames in self.gathered.values() for ref in frames.values()]
         self.gathered.clear()
         return refs
+
+    def told_of_cuts(self, end: ScanEnd) -> list[str]:
+        """What is said of the cuts that were given: somebody wrote them, and hears at once what became of
+        them."""
+        if self.plan.cuts is None:
+            return []
+        about_cuts = f"{printable(self.plan.cuts.path)}: "
+        return [warning for warning in end.warnings if warning.startswith(about_cuts)]
 
     def scan_ended(self, end: ScanEnd) -> None:
         """The worker is done. A fresh scan with scenes becomes the record, damaged tail or not."""

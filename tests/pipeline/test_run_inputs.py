@@ -105,6 +105,18 @@ def test_fail_fast_stops_with_exit_code_9_and_the_same_command_goes_on(folder: P
     assert len(documents(tmp_path)) == len(BAD) + len(GOOD) + 1
 
 
+def test_answers_that_come_with_a_failure_are_kept_though_it_stops_the_run(tmp_path: Path) -> None:
+    for name in "abc":
+        draw_scenes(tmp_path / "in" / f"{name}.mp4", 2)
+    clips.truncated(draw_scenes(tmp_path / "whole.mkv", 8), tmp_path / "in" / "a.mp4", 0.8)
+    # While the first batch is in hand all is looked at: the second one holds the rest of the three.
+    slow = echo_options(delay_seconds=3)
+    slow += ["--batch-size", "64", "--set", "decode.workers=1"]
+    code, _, err = run("run", tmp_path / "in", tmp_path / "out", *slow, "--fail-fast")
+    assert code == 9, err
+    assert set(documents(tmp_path / "out")) == {f"{name}.mp4.timeline.json" for name in "abc"}
+
+
 def test_a_file_that_cannot_even_be_read_is_a_failed_input_like_any_other(tmp_path: Path) -> None:
     draw_scenes(tmp_path / "in" / "b.mp4", 1)
     (tmp_path / "in" / "a.mp4").write_bytes(b"")
