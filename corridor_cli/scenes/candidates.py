@@ -32,7 +32,7 @@ MAX_HELD = NUM_HEAD + NUM_SPREAD + NUM_PAST + NUM_RECENT
 # of 4K, and of 4K at 10 bits six, never less: its decoder alone takes 240 MB.
 PICTURES_BYTES = 270_000_000
 NUM_OF_DECODER = 6
-LEAST = (1, 2, 1, 2)
+LEAST = (1, 1, 1, 3)
 PAST_GAP = Fraction(3, 10)
 # What the detectors need to find a cut, on top of the inset.
 RECENT_SECONDS = Fraction(3, 10)

@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING
 from corridor_cli.records import Scene, Transition
 from corridor_cli.scenes.boundaries import BoundaryFinder
 from corridor_cli.scenes.candidates import Candidate, CandidateStore, within
+from corridor_cli.scenes.detectors.adaptive import least_cut
 from corridor_cli.scenes.detectors.base import Look, SceneStart, exact_seconds
 from corridor_cli.scenes.detectors.choose import choose_detector, min_scene_seconds
 from corridor_cli.scenes.detectors.from_file import FileDetector
-from corridor_cli.scenes.given import GivenBoundaries, PinnedStore
+from corridor_cli.scenes.given import GivenBoundaries
 from corridor_cli.scenes.keeping import KEEP_SECONDS, AllPictures, Keeper, SparsePictures
 from corridor_cli.scenes.looks import LookMaker
 from corridor_cli.scenes.marks import Marks
 from corridor_cli.scenes.picking import PickedScanFrame, pick_frames
+from corridor_cli.scenes.pinned import PinnedStore, SuspectStore
 from corridor_cli.scenes.scores import ScoreLog
 from corridor_cli.scenes.sparse import SparseDetector, SparseTransitionFinder
 from corridor_cli.scenes.split import split_target
@@ -42,7 +44,8 @@ class FoundScene:
 
 
 class SceneFinder:
-    """Turns pushed frames into scenes. Holds at most `candidates.MAX_HELD` frames, fewer above 1080p.
+    """Turns pushed frames into scenes. Holds at most `candidates.MAX_HELD` frames, fewer above
+    1080p, and for some frames those at which scenes may begin.
 
     Frames must come with ascending indices and strictly ascending times, the first at index 0 and time 0.
     The same frames give the same scenes, whatever the pace and however many at once. `keeper`, asked about
@@ -71,7 +74,9 @@ class SceneFinder:
         self._marks = Marks()
         is_sparse = scenes.scan == "keyframes" and is_ours
         blends = SparseTransitionFinder if is_sparse else TransitionFinder
-        self._store = PinnedStore(self._inset) if is_given else CandidateStore(self._inset)
+        store_of = PinnedStore if is_given else SuspectStore if is_ours else CandidateStore
+        self._store = store_of(self._inset)
+        self._least_cut = least_cut(scenes.threshold)
         self._given = self._given_detector(cuts) if is_given else None
         min_scene = exact_seconds(min_scene_seconds(scenes)) if is_ours else Fraction(0)
         # A keyframe scan leaves most frames out itself; other detectors look at pictures, or may make scenes
@@ -147,7 +152,12 @@ class SceneFinder:
         if look.frame is not None:
             self._store.push(Candidate(look.frame, index, time, look.thumb, self._num_kept))
             self._num_kept += 1
-        return self._advance(self._boundaries.push(look))
+        found = self._advance(self._boundaries.push(look))
+        if isinstance(self._store, SuspectStore):
+            if look.change >= self._least_cut:
+                self._store.suspect(index, look.change)
+            self._store.settle(self._boundaries.settled)
+        return found
 
     def finish(self, end: Fraction) -> list[FoundScene]:
         """The scenes still open. `end` is the end of the last frame; without frames there is no scene."""

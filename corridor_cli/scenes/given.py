@@ -5,12 +5,10 @@ Transitions are looked for all the same, so that picks keep out of them.
 
 from __future__ import annotations
 
-from collections import deque
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from corridor_cli.scenes.boundaries import BoundaryFinder, Kind
-from corridor_cli.scenes.candidates import Candidate, CandidateStore
 
 if TYPE_CHECKING:
     from corridor_cli.scenes.detectors.base import Look, SceneStart
@@ -65,45 +63,3 @@ class GivenBoundaries(BoundaryFinder):
     def _open_scene(self, kind: Kind, start: Instant, end: Instant) -> list[SceneStart]:
         self._record(kind, start, end)
         return []
-
-
-class PinnedStore(CandidateStore):
-    """Holds, besides, the frame before the newest and those at which scenes will begin.
-
-    Thinning may take any frame, and a scene of one frame has no other.
-    """
-
-    def __init__(self, inset: Fraction) -> None:
-        super().__init__(inset)
-        self._newest: deque[Candidate] = deque(maxlen=2)
-        self._pinned: list[Candidate] = []
-
-    def push(self, candidate: Candidate) -> None:
-        """See `CandidateStore.push`."""
-        self._newest.append(candidate)
-        super().push(candidate)
-
-    def pin(self, index: int) -> None:
-        """Hold the frame with this index, one of the newest two, until its scene is over."""
-        self._pinned += [candidate for candidate in self._newest if candidate.index == index]
-
-    def held(self) -> list[Candidate]:
-        """See `CandidateStore.held`; those that are pinned only where their scene has no other."""
-        found = super().held()
-        ends = [*(each.index for each in self._pinned[1:]), None]
-        for each, end in zip(self._pinned, ends, strict=False):
-            if not any(each.index <= other.index and (end is None or other.index < end) for other in found):
-                found.append(each)
-        return sorted(found, key=lambda each: each.index)
-
-    def kept(self) -> list[Candidate]:
-        """See `CandidateStore.kept`."""
-        by_index = {each.index: each for each in (*super().held(), *self._pinned, *self._newest)}
-        return list(by_index.values())
-
-    def drop_before(self, index: int, time: Fraction, *, is_split: bool) -> None:
-        """See `CandidateStore.drop_before`."""
-        self._pinned = [candidate for candidate in self._pinned if candidate.index >= index]
-        while self._newest and self._newest[0].index < index:
-            self._newest.popleft()
-        super().drop_before(index, time, is_split=is_split)

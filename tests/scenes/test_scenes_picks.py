@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from scenes_pictures import (
+    WIDTH,
     DrawnFrame,
     at_rate,
     blend,
@@ -18,15 +19,18 @@ from scenes_pictures import (
     moving,
     plain,
     scenery,
+    starts,
     still,
     to_planes,
     window,
 )
 
+from corridor_cli.hosts.blocks import in_blocks
 from corridor_cli.records import Planes, Role, Scene, Transition
 from corridor_cli.scenes.candidates import MAX_HELD, Candidate
 from corridor_cli.scenes.find import SceneFinder
 from corridor_cli.scenes.picking import pick_frames
+from corridor_cli.scenes.pinned import MAX_SUSPECTS
 from corridor_cli.scenes.thumbs import SCALE, look_distance, make_thumb
 from corridor_cli.settings import FrameSettings, SceneSettings
 
@@ -256,8 +260,8 @@ def test_each_part_of_a_scene_whose_end_is_told_late_has_its_picks(
         ((1920, 1080), 1.5, MAX_HELD),
         ((1920, 1080), 3, MAX_HELD),
         ((3840, 2160), 1.5, 14),
-        ((3840, 2160), 3, 6),
-        ((7680, 4320), 1.5, 6),
+        ((3840, 2160), 3, 7),
+        ((7680, 4320), 1.5, 7),
     ],
 )
 @pytest.mark.parametrize("max_scene", [None, 10.0])
@@ -289,6 +293,39 @@ def test_of_large_pictures_few_are_held_and_each_scene_has_its_picks(
         # A split is settled when the frames before it are gone but for those spread over the scene.
         if boundary_behind != "split":
             assert each.scene.end - last <= Fraction(2, 5)
+
+
+@pytest.mark.parametrize("rate", [1, 2, 4, 5, 10, 25, 60])
+@pytest.mark.parametrize("least", [None, 0.0])
+@pytest.mark.parametrize(
+    "lengths",
+    [(41, 1, 30), (40, 2, 30), (37, 3, 30), (46, 1, 1, 30), (43, 1, 2, 1, 30), (40, 8, 30)],
+    ids=str,
+)
+def test_no_scene_is_lost_because_few_pictures_are_held(
+    rate: int, least: float | None, lengths: tuple[int, ...]
+) -> None:
+    story = [picture for seed, length in enumerate(lengths) for picture in moving(seed, length, 3)]
+    found = []
+    for size, bytes_per_pixel in [((1280, 720), 1.5), ((3840, 2160), 3.0)]:
+        frames = [
+            replace(frame, size_px=size, bytes_per_pixel=bytes_per_pixel) for frame in at_rate(story, rate)
+        ]
+        finder = SceneFinder(SceneSettings(min_scene_seconds=least), FrameSettings())
+        blocks = in_blocks(iter(frames), finder.keeper, 1)
+        scenes = [scene for block in blocks for scene in finder.push(block)] + finder.finish(end_of(frames))
+        found.append(starts(scenes))
+    assert found[0] == found[1]
+
+
+def test_in_quick_motion_no_more_pictures_are_held() -> None:
+    rng = np.random.default_rng(1)
+    wide = scenery(1, 72, 4 * WIDTH)
+    shaken = [window(wide, int(left)) for left in rng.integers(0, 3 * WIDTH, 300)]
+    finder = SceneFinder(SceneSettings(min_scene_seconds=0.0), FrameSettings())
+    for frame in at_rate(shaken, 60):
+        finder.push([replace(frame, size_px=(3840, 2160), bytes_per_pixel=3)])
+        assert len(finder.held_frames) <= 7 + MAX_SUSPECTS
 
 
 def test_scenes_come_out_soon_after_a_cut() -> None:

@@ -15,6 +15,7 @@ from corridor_cli.records import Role
 from corridor_cli.scenes.candidates import MAX_HELD
 from corridor_cli.scenes.find import FoundScene, SceneFinder
 from corridor_cli.scenes.gaps import is_closer
+from corridor_cli.scenes.pinned import MAX_SUSPECTS
 from corridor_cli.settings import FrameSettings, SceneSettings
 
 RANDOM = np.random.default_rng(7)
@@ -74,7 +75,7 @@ def found_in(frames: Sequence[DrawnFrame], finder: SceneFinder) -> list[FoundSce
     for frame in frames:
         found += finder.push([frame])
         held = finder.held_frames
-        assert len(held) <= MAX_HELD
+        assert len(held) <= MAX_HELD + MAX_SUSPECTS
         assert held[-1] is frame
     return found + finder.finish(end_of(frames))
 

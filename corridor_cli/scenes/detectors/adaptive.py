@@ -58,6 +58,7 @@ class AdaptiveDetector:
         self, threshold: float | None, min_scene_seconds: float, scores: ScoreLog | None = None
     ) -> None:
         self._threshold = DEFAULT_THRESHOLD if threshold is None else threshold
+        self._least = least_cut(threshold)
         self._scores = scores
         self._min_scene = exact_seconds(min_scene_seconds)
         self._has_begun = False
@@ -116,7 +117,7 @@ class AdaptiveDetector:
 
     def _stands_out(self, position: int) -> bool:
         score = self._recent[position].score
-        if score < WEAK_SHARE * self._threshold:
+        if score < self._least:
             return False
         neighbours = self._neighbours(position)
         if score >= self._threshold:
@@ -209,6 +210,11 @@ class AdaptiveDetector:
             if lit - mean_luma(other.thumb) >= FADING_SHARE * rise:
                 return other.frame_index
         return None
+
+
+def least_cut(threshold: float | None) -> float:
+    """No smaller change is a cut where this is the `threshold` that was set, or none."""
+    return WEAK_SHARE * (DEFAULT_THRESHOLD if threshold is None else threshold)
 
 
 def _is_near(num_frames: int, seconds: Fraction) -> bool:
