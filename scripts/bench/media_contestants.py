@@ -69,8 +69,8 @@ def on_cores(number: int) -> Iterator[None]:
 
 
 class _Worker:
-    """The media worker's own code on this thread, file after file as in a run. Stands for main as well: takes
-    what the worker tells, and gives every slot back at once."""
+    """The media worker's own code on this thread, file after file as in a run. Stands for main and the inbox
+    as well: takes what the worker tells, and gives every slot back at once."""
 
     def __init__(self, changes: dict[str, Any]) -> None:
         self.scenes: list[SceneFrames] = []
@@ -79,7 +79,7 @@ class _Worker:
         arena_fd = create_arena(3, setup.slot_bytes)
         slots = Slots(arena_fd, setup.slot_bytes)
         os.close(arena_fd)
-        self._worker = MediaWorker(setup, slots, self, None)  # type: ignore[arg-type]
+        self._worker = MediaWorker(setup, slots, self, self)  # type: ignore[arg-type]
 
     def scan(self, path: Path, num_threads: int) -> ScanEnd:
         self.scenes, self.end = [], None
@@ -94,6 +94,9 @@ class _Worker:
             self._worker.take(SlotsFreed(freed))
         elif isinstance(record, ScanEnd):
             self.end = record
+
+    def get_nowait(self) -> None:
+        """Nothing waits: slots are given back in `send`."""
 
 
 @cache
