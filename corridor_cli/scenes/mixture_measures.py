@@ -20,6 +20,8 @@ _MIN_BLOCK_SAG = 0.2
 _PART_HEIGHT, _PART_WIDTH = 10, 16
 _PART_SIZE = _PART_HEIGHT * _PART_WIDTH
 _SCALES = (1.0, 1.35, 1.75)
+# From here to as much before the end a way is followed: nearer to them motion counts for more than a blend.
+_EARLY = 0.2
 
 
 def _places(count: int, size: int, scale: float) -> NDArray[np.int64]:
@@ -96,6 +98,18 @@ def beside_the_line(rows: Numbers, way: Numbers) -> tuple[float, float]:
     even = np.arange(1, len(rows) - 1) / (len(rows) - 1)
     residual = float(np.sqrt(np.maximum(squares, 0)).mean())
     return residual, float(np.sqrt(((places - even) ** 2).mean()))
+
+
+def changing_part(rows: Numbers) -> tuple[int, int]:
+    """Which of the rows (n, pixels) are the last of one picture and the first of the other: on a straight
+    line through those where `_EARLY` of the way lies behind, and ahead. A dissolve fills the window it is
+    most likely in; a wipe may be over in a third of it."""
+    way = rows[-1] - rows[0]
+    places = (rows - rows[0]) @ way / float(way @ way)
+    early = int(np.flatnonzero(places <= _EARLY)[-1])
+    late = early + int(np.argmax(places[early:] >= 1 - _EARLY))
+    spare = round((late - early) * _EARLY / (1 - 2 * _EARLY))
+    return max(0, early - spare), min(len(rows) - 1, late + spare)
 
 
 def block_sags(lumas: Numbers) -> tuple[float, float]:

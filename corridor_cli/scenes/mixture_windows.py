@@ -23,6 +23,7 @@ from corridor_cli.scenes.mixture_measures import (
     PLANE_WEIGHTS,
     beside_the_line,
     block_sags,
+    changing_part,
     found_in,
     line_between,
     mean_squares,
@@ -55,11 +56,13 @@ _LENGTHS = np.array(LENGTHS)
 
 @dataclass(frozen=True, slots=True)
 class MixtureWindow:
-    """A run of thumbs whose contrast sags, and what was measured of it: `mixture_terms.FEATURES`."""
+    """A run of `length` steps between thumbs whose contrast sags, and what was measured of it:
+    `mixture_terms.FEATURES`."""
 
     start: Instant
     middle: Instant
     end: Instant
+    length: int
     features: Numbers = field(repr=False)
 
 
@@ -104,8 +107,16 @@ class WindowMeter:
             start = instants[at - sag.length]
             features = self._contrasts.features(at, sag) if start.frame_index >= first else None
             if features is not None:
-                found.append(MixtureWindow(start, instants[at - sag.length // 2], instants[at], features))
+                middle = instants[at - sag.length // 2]
+                found.append(MixtureWindow(start, middle, instants[at], sag.length, features))
         return found
+
+    def changing_part(self, length: int) -> tuple[Instant, Instant, Instant]:
+        """Start, middle and end of what changes in the window of so many steps that ends here."""
+        at = self._rows.at(self._newest)
+        first, last = changing_part(self._rows.values[at - length : at + 1])
+        first, last = at - length + first, at - length + last
+        return self._rows.instants[first], self._rows.instants[(first + last) // 2], self._rows.instants[last]
 
 
 @dataclass(frozen=True, slots=True)

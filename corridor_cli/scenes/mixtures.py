@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from corridor_cli.scenes.detectors.base import Look
 from corridor_cli.scenes.mixture_chance import chance
-from corridor_cli.scenes.mixture_windows import WindowMeter
+from corridor_cli.scenes.mixture_windows import MixtureWindow, WindowMeter
 from corridor_cli.scenes.thumb_rows import Instant, ThumbRows
 
 MIN_CHANCE = 0.97
@@ -16,7 +16,7 @@ CLOSE_AFTER = 4
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
-    """A window in which one picture most likely dissolves into another."""
+    """What changes in a window in which one picture most likely dissolves into another."""
 
     start: Instant
     middle: Instant
@@ -53,14 +53,13 @@ class MixtureFinder:
         if not windows:
             self._num_without += 1
             return self.close() if self._is_over(None) else []
-        likely = [Mixture(each.start, each.middle, each.end, chance(each.features)) for each in windows]
-        best = max(likely, key=lambda each: each.chance, default=None)
-        if best is not None and best.chance < MIN_CHANCE:
-            best = None
+        chances = [chance(each.features) for each in windows]
+        best_chance = max(chances)
+        best = windows[chances.index(best_chance)] if best_chance >= MIN_CHANCE else None
         self._num_without = 0 if best is not None else self._num_without + 1
         found = self.close() if self._is_over(best) else []
-        if best is not None and (self._open is None or best.chance > self._open.chance):
-            self._open = best
+        if best is not None and (self._open is None or best_chance > self._open.chance):
+            self._open = Mixture(*self._meter.changing_part(best.length), best_chance)
         return found
 
     def close(self) -> list[Mixture]:
@@ -71,7 +70,7 @@ class MixtureFinder:
         self._closed_at = found.end.frame_index
         return [found]
 
-    def _is_over(self, newest: Mixture | None) -> bool:
+    def _is_over(self, newest: MixtureWindow | None) -> bool:
         if self._open is None:
             return False
         if newest is None:

@@ -4,9 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scenes_pictures import Picture, at_rate, blend, find_all, moving, plain, scenery, starts, still, window
+from scenes_pictures import (
+    HEIGHT,
+    WIDTH,
+    Picture,
+    at_rate,
+    blend,
+    find_all,
+    moving,
+    plain,
+    scenery,
+    starts,
+    still,
+    window,
+)
 
 from corridor_cli.scenes.mixture_chance import chance
+from corridor_cli.scenes.mixture_measures import changing_part
 from corridor_cli.scenes.mixture_terms import FEATURES, TERMS, terms_of
 from corridor_cli.scenes.mixture_weights import WEIGHTS
 from corridor_cli.scenes.mixture_windows import LENGTHS, MixtureWindow, windows_of
@@ -90,6 +104,30 @@ def test_a_perfect_mixture_sags_by_one_in_each_half() -> None:
     longest = dict(zip(FEATURES, max(whole, key=lambda each: each.features[0]).features, strict=True))
     assert longest["sag_first"] == pytest.approx(1, abs=0.1)
     assert longest["sag_second"] == pytest.approx(1, abs=0.1)
+
+
+def test_of_a_window_only_what_changes_is_told() -> None:
+    rng = np.random.default_rng(1)
+    one, other = rng.normal(0, 100, (2, 500))
+    noise = rng.normal(0, 3, (41, 500))
+    for first, last in [(0, 40), (12, 24), (0, 10), (30, 40), (20, 21)]:
+        shares = np.clip((np.arange(41) - first) / (last - first), 0, 1)[:, None]
+        found = changing_part(one * (1 - shares) + other * shares + noise)
+        assert found == pytest.approx((first, last), abs=1)
+
+
+def test_an_iris_is_told_where_it_closes() -> None:
+    one, other = moving(5, 71, 1), moving(6, 71, 1)
+    y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
+    middle = np.hypot(y - HEIGHT / 2, x - WIDTH / 2)
+    near = 1 - middle / middle.max()
+    closing = [np.clip(share * 1.3 - near, 0, 0.3) / 0.3 for share in np.linspace(0, 1, 12)[1:-1]]
+    mixed = [a * (1 - w) + b * w for a, b, w in zip(one[60:70], other, closing, strict=False)]
+
+    finder, found = find_all(at_rate([*one[:60], *mixed, *other[10:]], 25))
+    [start], [change] = starts(found), finder.transitions
+    assert 62 <= start <= 67
+    assert 58 <= 25 * change.start < 25 * change.end <= 71
 
 
 def faint_dissolve(share: float) -> list[Picture]:

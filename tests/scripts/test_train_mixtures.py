@@ -21,7 +21,7 @@ def between(start: int, end: int) -> MixtureWindow:
     """A window of which only the place counts."""
     thumb = np.zeros((3, HEIGHT, WIDTH), np.int16)
     first, middle, last = (Instant(at, Fraction(at, 25), thumb) for at in (start, (start + end) // 2, end))
-    return MixtureWindow(first, middle, last, np.zeros(len(FEATURES)))
+    return MixtureWindow(first, middle, last, 10, np.zeros(len(FEATURES)))
 
 
 @pytest.mark.parametrize(
