@@ -108,3 +108,17 @@ def test_what_the_model_gets_does_not_hang_on_the_reader(clip: Clip) -> None:
 def test_the_checksum_is_that_of_zlib(clip: Clip) -> None:
     picture = PickPicture.of(first_frame(clip("rotated_90.mp4")))
     assert picture.crc32 == zlib.crc32(picture.rgb.tobytes())
+
+
+@pytest.mark.parametrize(
+    ("name", "bytes_per_pixel"), [("h264.mp4", 1.5), ("h264_444.mp4", 3), ("h264_10bit.mp4", 3)]
+)
+def test_a_picture_takes_what_its_samples_take(clip: Clip, name: str, bytes_per_pixel: float) -> None:
+    frame = first_frame(clip(name))
+    width, height = frame.size_px
+    assert frame.num_bytes == bytes_per_pixel * width * height
+
+
+def test_as_many_bytes_are_told_by_a_reader_of_rgb(clip: Clip) -> None:
+    path = clip("h264.mp4")
+    assert first_frame(path, "decord").num_bytes == first_frame(path).num_bytes
