@@ -6,6 +6,7 @@ all that lie between it and the next one, and a scene nobody has a picture of ca
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from fractions import Fraction
@@ -65,13 +66,18 @@ class SuspectStore(PinnedStore):
     def __init__(self, inset: Fraction) -> None:
         super().__init__(inset)
         self._changes: list[float] = []  # of those pinned
-        self._awaits_next = 0.0
+        self._awaits_next = math.inf  # the very first frame begins a scene
 
     def push(self, candidate: Candidate) -> None:
         """See `CandidateStore.push`."""
         super().push(candidate)
         if self._awaits_next:
             self.suspect(candidate.index, self._awaits_next)
+
+    def held(self) -> list[Candidate]:
+        """See `CandidateStore.held`; with all that are pinned, for a boundary that is told late may lie
+        between them and the rest."""
+        return self.kept()
 
     def suspect(self, index: int, change: float) -> None:
         """A scene may begin at this frame, the newest, after so large a change. Where its picture was let go,
@@ -82,24 +88,31 @@ class SuspectStore(PinnedStore):
         self._awaits_next = 0.0 if is_pinned else max(change, self._awaits_next)
         if is_pinned:
             self._changes.append(change)
-        if len(self._pinned) > MAX_SUSPECTS:
-            least = self._changes.index(min(self._changes))
-            del self._pinned[least], self._changes[least]
+            self._thin()
 
     def settle(self, settled: int) -> None:
         """No scene begins before this frame any more but the open one, which needs one until it has another
         that stays."""
         if not self._pinned or self._pinned[0].index >= settled:
             return
-        later = [each.index for each in self._pinned[1:] if each.index >= settled]
-        has_another = self._head and not (later and later[0] <= self._head[0].index)
+        has_another = bool(self._head) and self._head[0].index < settled
         self._unpin([has_another, *(each.index < settled for each in self._pinned[1:])])
 
     def drop_before(self, index: int, time: Fraction, *, is_split: bool) -> None:
         """See `CandidateStore.drop_before`."""
         self._unpin([candidate.index < index for candidate in self._pinned])
         super().drop_before(index, time, is_split=is_split)
+        earliest = self.held()[0]
+        if not (self._pinned and self._pinned[0] is earliest):
+            self._pinned.insert(0, earliest)
+            self._changes.insert(0, math.inf)
+            self._thin()
 
-    def _unpin(self, which: Sequence[object]) -> None:
+    def _thin(self) -> None:
+        if len(self._pinned) > MAX_SUSPECTS:
+            least = self._changes.index(min(self._changes))
+            del self._pinned[least], self._changes[least]
+
+    def _unpin(self, which: Sequence[bool]) -> None:
         self._pinned = [each for each, goes in zip(self._pinned, which, strict=True) if not goes]
         self._changes = [each for each, goes in zip(self._changes, which, strict=True) if not goes]
