@@ -44,8 +44,8 @@ class FoundScene:
 
 
 class SceneFinder:
-    """Turns pushed frames into scenes. Holds at most `candidates.MAX_HELD` frames, fewer above
-    1080p, and for some frames those at which scenes may begin.
+    """Turns pushed frames into scenes. Holds at most `candidates.MAX_HELD` frames, fewer above 1080p,
+    and up to `pinned.MAX_SUSPECTS` at which scenes may begin.
 
     Frames must come with ascending indices and strictly ascending times, the first at index 0 and time 0.
     The same frames give the same scenes, whatever the pace and however many at once. `keeper`, asked about

@@ -287,7 +287,7 @@ def test_of_large_pictures_few_are_held_and_each_scene_has_its_picks(
         assert all(inside)
         first, middle, last = (pick.frame.time for pick in each.picks)
         if each.scene.boundary != "split":
-            assert first - each.scene.start <= Fraction(3, 10)
+            assert first - each.scene.start <= Fraction(1, 4)
         if max_scene is None:
             # Not beside one of the ends, as the very first frame would be.
             assert min(middle - first, last - middle) >= (each.scene.end - each.scene.start) / 10

@@ -213,7 +213,7 @@ class AdaptiveDetector:
 
 
 def least_cut(threshold: float | None) -> float:
-    """No smaller change is a cut where this is the `threshold` that was set, or none."""
+    """The smallest change that may be a cut; `threshold` is the one that was set, None the default."""
     return WEAK_SHARE * (DEFAULT_THRESHOLD if threshold is None else threshold)
 
 
